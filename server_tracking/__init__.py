@@ -1,0 +1,1 @@
+"""Server-side analytics for any Python web application."""

@@ -1,0 +1,57 @@
+"""What goes wrong, by name.
+
+Only wrong use raises, and only at start-up; while a site is served nothing of
+this library reaches a visitor.
+
+    TrackingError
+    ├── ConfigurationError      an option is unknown, missing or wrong
+    ├── InvalidParametersError  parameters of a hand-made hit do not fit the protocol
+    └── TransportError          a call did not get an answer
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigurationError",
+    "InvalidParametersError",
+    "TrackingError",
+    "TransportError",
+]
+
+
+class TrackingError(Exception):
+    """Root of all errors that this library raises."""
+
+
+class ConfigurationError(TrackingError, ValueError):
+    """An option is unknown, missing or wrong.
+
+    The message names the option, what was given and what is accepted; *option*
+    keeps the name for tools such as framework checks.
+    """
+
+    def __init__(self, message: str, *, option: str | None = None) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+class InvalidParametersError(TrackingError, ValueError):
+    """Parameters do not fit the protocol; *problems* holds every one of them."""
+
+    def __init__(self, message: str, *, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class TransportError(TrackingError):
+    """A call got no answer.
+
+    *processed* tells whether the other side may have acted on it all the same:
+    False when the request surely did not arrive whole (refused, no such host,
+    broken while it was written), True when only the answer is missing. The
+    message never holds the URL or the body, which may carry secrets.
+    """
+
+    def __init__(self, message: str, *, processed: bool) -> None:
+        super().__init__(message)
+        self.processed = processed

@@ -1,0 +1,1 @@
+"""A local collector that speaks every system's protocol and shows what arrives."""

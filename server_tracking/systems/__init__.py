@@ -1,0 +1,97 @@
+"""Analytics systems: what each wants to hear, and what its answers mean.
+
+A system is a frozen value of credentials and options with pure methods; only
+senders do I/O. To add one, write one module here (or anywhere) with a class
+that fulfils `System`; `docs/new-system.md` shows how.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Protocol, Self, runtime_checkable
+from urllib.parse import SplitResult, urlsplit
+
+from server_tracking.calls import Call, Limits, Outcome, Problem
+from server_tracking.errors import ConfigurationError
+from server_tracking.hits import Hit
+
+__all__ = ["System", "discovered_systems", "system_from_url"]
+
+
+@runtime_checkable
+class System(Protocol):
+    """An analytics system.
+
+    *name* is its key in `extra=`, `stats()` and logs; *scheme* that of its URL in
+    `SERVER_TRACKING_SYSTEMS`.
+    """
+
+    name: ClassVar[str]
+    scheme: ClassVar[str]
+
+    @property
+    def limits(self) -> Limits:
+        """Say what one call may carry, and how the system wants to be called."""
+        ...
+
+    def encode(self, hits: Sequence[Hit], now: float) -> Iterable[Call]:
+        """Make the calls that tell *hits*; *now* is in Unix seconds.
+
+        Pure, and never raises for any hit. Hits may be of many visitors; the
+        calls keep within `limits`. A hit that no call carries was one that the
+        system cannot be told truly.
+        """
+        ...
+
+    def outcome(
+        self, call: Call, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Outcome:
+        """Tell what an answer means; *headers* have lower-case names."""
+        ...
+
+    def problems(self, hit: Hit) -> Iterable[Problem]:
+        """Name what the system would refuse, cut or ignore in *hit*."""
+        ...
+
+    @classmethod
+    def example(cls) -> Self:
+        """Make a system with made-up credentials, for tests and docs."""
+        ...
+
+    @classmethod
+    def from_url(cls, url: SplitResult) -> Self:
+        """Make a system from its URL; raises `ConfigurationError`."""
+        ...
+
+
+def discovered_systems() -> dict[str, type[System]]:
+    """Find every system in this package, by its URL scheme."""
+    found: dict[str, type[System]] = {}
+    for module_info in pkgutil.iter_modules(__path__, f"{__name__}."):
+        module = importlib.import_module(module_info.name)
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if isinstance(thing, type) and hasattr(thing, "from_url"):
+                found[thing.scheme] = thing  # type: ignore[attr-defined]
+    return found
+
+
+def system_from_url(url: str) -> System:
+    """Make a system from a URL such as ``ga4://API_SECRET@G-XXXX``.
+
+    ``+https`` or ``+http`` behind the scheme says how a self-hosted system is
+    reached: ``matomo+https://TOKEN@host/?site_id=1``. Raises `ConfigurationError`
+    for an unknown scheme (naming the known ones) or what the system refuses; the
+    message never repeats the URL, which may hold secrets.
+    """
+    scheme = url.partition("://")[0].partition("+")[0]
+    systems = discovered_systems()
+    if scheme not in systems:
+        known = ", ".join(sorted(systems))
+        raise ConfigurationError(
+            f"No analytics system has the URL scheme {scheme[:40]!r}; known are {known}.",
+            option="systems",
+        )
+    return systems[scheme].from_url(urlsplit(url))

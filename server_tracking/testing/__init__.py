@@ -1,0 +1,1 @@
+"""Test tracked applications, systems, senders and adapters."""
