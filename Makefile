@@ -1,0 +1,53 @@
+# Each target makes what it needs: a virtual environment in .venv, with pip alone.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+ARGS ?=
+
+.PHONY: help demo test fmt lint types bench clean
+
+help:
+	@echo "make demo   an example site and the inspector beside it (ARGS=--once, --asgi)"
+	@echo "make test   the whole test suite (ARGS=... for pytest)"
+	@echo "make fmt | lint | types | bench | clean"
+
+demo: .venv/demo
+	$(BIN)/server-tracking demo $(ARGS)
+
+test: .venv/test
+	$(BIN)/python -X dev -m pytest $(ARGS)
+
+fmt: .venv/lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: .venv/lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/test .venv/lint
+	$(BIN)/mypy
+
+bench: .venv/test
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade 'pip>=25.1'
+
+.venv/demo: pyproject.toml constraints.txt | .venv/bin/pip
+	$(PIP) -c constraints.txt -e '.[inspector]'
+	@touch $@
+
+.venv/test: pyproject.toml constraints.txt | .venv/bin/pip
+	$(PIP) -c constraints.txt -e '.[inspector,curl]' --group test --group frameworks --group servers --group browser --group clients
+	@touch $@
+
+.venv/lint: pyproject.toml constraints.txt | .venv/bin/pip
+	$(PIP) -c constraints.txt --group lint
+	@touch $@
