@@ -1,0 +1,106 @@
+"""Read, sign and write our cookies.
+
+The browser's Cookie header is read by hand: general parsers are too forgiving
+(they let a planted copy of a `__Host-` cookie through, or lose all cookies for one
+odd neighbour) and cost up to 20 µs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from itsdangerous import BadSignature, Signer
+
+__all__ = ["CookieSigner", "cookie_header", "cookie_value"]
+
+_LONGEST_HEADER = 16 * 1024
+_LONGEST_VALUE = 256
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+def cookie_value(header: str | None, name: str) -> str | None:
+    """Find the cookie *name* in a Cookie *header*; None if absent or not plain.
+
+    A name that occurs twice counts as absent: one of the two was planted, and
+    nothing tells which (RFC 6265 section 4.2.2 leaves their order open). A header
+    beyond 16 kB is not read.
+    """
+    if not header or name not in header or len(header) > _LONGEST_HEADER:
+        return None
+    found = None
+    for pair in header.split(";"):
+        key, equals, value = pair.partition("=")
+        if equals and key.strip(" \t") == name:
+            if found is not None:
+                return None
+            found = value.strip(" \t")
+    return found
+
+
+def cookie_header(
+    name: str,
+    value: str,
+    *,
+    max_age: int | None = None,
+    path: str = "/",
+    secure: bool = False,
+    httponly: bool = True,
+    samesite: str = "Lax",
+) -> str:
+    """Write a Set-Cookie value; without *max_age* the cookie ends with the session.
+
+    *max_age* is in seconds; 0 deletes the cookie. The arguments are checked where
+    they are configured, not here.
+    """
+    text = f"{name}={value}; Path={path}"
+    if max_age is not None:
+        text += f"; Max-Age={max_age}"
+    if secure:
+        text += "; Secure"
+    if httponly:
+        text += "; HttpOnly"
+    return f"{text}; SameSite={samesite}"
+
+
+def is_cookie_name(name: str) -> bool:
+    """Tell whether *name* is a token (RFC 9110 section 5.6.2)."""
+    return bool(_TOKEN.fullmatch(name))
+
+
+class CookieSigner:
+    """Sign the values of one cookie, and verify them.
+
+    *keys* come newest first: the first signs, all verify. *purpose* and *site* keep
+    a value from being valid in another cookie or on another site that has the same
+    key.
+    """
+
+    def __init__(self, keys: Sequence[str], purpose: str, site: str = "") -> None:
+        self._signer = Signer(
+            list(reversed(keys)),  # itsdangerous signs with the last
+            salt=f"server_tracking.{purpose}\0{site}",
+            key_derivation="hmac",
+            digest_method=hashlib.sha256,
+        )
+        # A visitor's cookie comes back with every request: verifying costs 3 µs,
+        # looking it up 0.1.
+        self._verified = lru_cache(maxsize=4096)(self._verify)
+
+    def sign(self, value: str) -> str:
+        """Return *value* with its signature behind a dot."""
+        return self._signer.sign(value).decode("ascii")
+
+    def verified(self, signed: str | None) -> str | None:
+        """Return the value of *signed*, or None if it was not signed by us."""
+        if not signed or len(signed) > _LONGEST_VALUE or not signed.isascii():
+            return None
+        return self._verified(signed)
+
+    def _verify(self, signed: str) -> str | None:
+        try:
+            return self._signer.unsign(signed).decode("ascii")
+        except BadSignature:
+            return None

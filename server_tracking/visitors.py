@@ -1,0 +1,119 @@
+"""Who the visitor is, and which visit this is: what our cookie remembers."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import lru_cache
+
+import msgspec
+
+from server_tracking.hits import Session
+
+__all__ = ["Identity", "SessionRules", "identity_from", "new_client_id", "session_at"]
+
+_COOKIE = re.compile(
+    r"1\.([1-9][0-9]{0,9}\.[0-9]{9,10})\.([0-9]{9,10})\.([0-9]{1,6})\.([0-9]{9,10})"
+    r"\.(0|[0-9]{9,10})"
+)
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What the id cookie says.
+
+    Times are in Unix seconds: *session_start*, *last_seen* (when the cookie was last
+    written), *granted* (when the visitor agreed to a permanent cookie, 0 if not).
+    *session_number* counts the visits from 1.
+    """
+
+    client_id: str
+    session_start: int
+    session_number: int
+    last_seen: int
+    granted: int = 0
+
+    @property
+    def cookie(self) -> str:
+        """Write the value of the cookie, before it is signed."""
+        return (
+            f"1.{self.client_id}.{self.session_start}.{self.session_number}"
+            f".{self.last_seen}.{self.granted}"
+        )
+
+
+class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """When a visit ends, in seconds.
+
+    After *idle* without a page view, or *longest* after its start. *refresh* is how
+    old the time in the cookie may grow before the cookie is written again; *pause*
+    is the most that one gap between two page views counts as engagement.
+    """
+
+    idle: int = 30 * 60
+    longest: int = 24 * 3600
+    refresh: int = 30
+    pause: int = 60
+
+
+def new_client_id(now: float) -> str:
+    """Make a random id of Google's shape: ``<1 to 2**31-1>.<unix seconds>``."""
+    return f"{secrets.randbits(31) or 1}.{int(now)}"
+
+
+def identity_from(cookie: str | None, now: float, max_age: int) -> Identity | None:
+    """Read a verified *cookie*; None for a foreign form, the future, or too old.
+
+    A browser may keep a cookie beyond its Max-Age, so the server checks *max_age*
+    (seconds) as well.
+    """
+    identity = _identity(cookie) if cookie else None
+    if identity is None or identity.last_seen > now + 300:
+        return None
+    if identity.granted and now - identity.granted > max_age:
+        return None
+    return identity
+
+
+# A visitor's cookie comes back with every request: 2 µs to read, 0.1 to remember.
+@lru_cache(maxsize=4096)
+def _identity(cookie: str) -> Identity | None:
+    match = _COOKIE.fullmatch(cookie)
+    if match is None:
+        return None
+    client_id, *numbers = match.groups()
+    identity = Identity(client_id, *map(int, numbers))
+    return identity if identity.session_start <= identity.last_seen else None
+
+
+def session_at(
+    identity: Identity | None, now: float, rules: SessionRules
+) -> tuple[Identity, Session, bool]:
+    """Go on with the visit of *identity*, or begin one.
+
+    Returns the identity as it is now, its session, and whether the cookie has to
+    be written: always for a new visit, else once the time in it is older than
+    ``rules.refresh`` seconds. Only then is engagement reported, so that nothing is
+    counted twice.
+    """
+    second = int(now)
+    if identity is None:
+        begun = Identity(new_client_id(now), second, 1, second)
+        return begun, Session(id=second, is_new=True), True
+    gap = second - identity.last_seen
+    if (
+        gap > rules.idle + rules.refresh
+        or second - identity.session_start > rules.longest
+    ):
+        number = identity.session_number + 1
+        begun = Identity(identity.client_id, second, number, second, identity.granted)
+        return begun, Session(id=second, number=number, is_new=True), True
+    if gap < rules.refresh:
+        session = Session(id=identity.session_start, number=identity.session_number)
+        return identity, session, False
+    seen = msgspec.structs.replace(identity, last_seen=second)
+    session = Session(
+        id=identity.session_start,
+        number=identity.session_number,
+        engagement_ms=max(1, min(gap, rules.pause) * 1000),
+    )
+    return seen, session, True
