@@ -1,0 +1,91 @@
+"""Track any ASGI application (specification 3.0), under asyncio or trio."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from server_tracking.exchange import request_from_scope
+from server_tracking.observation import Observation
+from server_tracking.tracker import Tracker, collector
+
+__all__ = ["TrackingMiddleware"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
+
+_MARK = "server_tracking.observed"
+_LAST_PIECES = frozenset(
+    {"http.response.pathsend", "http.response.body", "http.response.zerocopysend"}
+)
+
+
+class TrackingMiddleware:
+    """Wrap *app*, so that *tracker* hears of its page views and events.
+
+    Messages go out as they are, at once, but for the cookies of a visitor in the
+    head of an answer; `receive` is not touched. Scopes other than HTTP pass.
+    Installed twice, it counts once.
+    """
+
+    def __init__(self, app: ASGIApplication, tracker: Tracker) -> None:
+        self.app = app
+        self.tracker = tracker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, observed if it is an HTTP request."""
+        if scope["type"] != "http" or _MARK in scope:
+            await self.app(scope, receive, send)
+            return
+        scope[_MARK] = True
+        observation = Observation(self.tracker, scope, request_from_scope)
+        # Set anew for each request: a server may hand on the context of the last.
+        collector.set(observation)
+        try:
+            await self.app(scope, receive, self._observed_send(observation, send))
+        except BaseException as error:
+            observation.fail(error)
+            raise
+        finally:
+            await self._close(observation)
+
+    def _observed_send(self, observation: Observation, send: Send) -> Send:
+        async def observed(message: Message) -> None:
+            kind = message["type"]
+            if kind == "http.response.start":
+                if observation.attentive:
+                    message = _observed_start(observation, message)
+            elif kind == "http.response.body" and observation.wants_body:
+                observation.feed(message.get("body", b""))
+            await send(message)
+            if kind in _LAST_PIECES and not message.get("more_body", False):
+                await self._close(observation)
+
+        return observed
+
+    async def _close(self, observation: Observation) -> None:
+        if observation.closed:
+            return
+        if self.tracker.blocks:
+            # A client that leaves cancels us; the hits are made all the same.
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(observation.close)
+        else:
+            observation.close()
+
+
+def _observed_start(observation: Observation, message: Message) -> Message:
+    given = message.get("headers", ())
+    raw = list(given)
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+    added = observation.respond(message["status"], headers)
+    if not added and isinstance(given, list | tuple):
+        return message
+    raw += [(name.lower().encode("latin-1"), v.encode("latin-1")) for name, v in added]
+    return {**message, "headers": raw}

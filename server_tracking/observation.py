@@ -1,0 +1,377 @@
+"""Observation: one request while it is served, without any I/O.
+
+A shell (WSGI, ASGI, a framework's middleware) drives it: `respond` with the head
+of the answer, `feed` with pieces of the body, `fail` with an error, `close` at the
+end. Handlers reach it with `current()`. This is the one place that keeps errors of
+ours from the site.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from server_tracking.exchange import AddressRule, Request
+from server_tracking.extractor import Recognition, may_carry_cookie
+from server_tracking.filters import refusal_of_request, refusal_of_response
+from server_tracking.hits import (
+    Context,
+    Event,
+    ExceptionHit,
+    Hit,
+    PageView,
+    Scalar,
+)
+from server_tracking.reasons import Reason
+from server_tracking.titles import TitleReader, content_charset
+from server_tracking.tracker import Tracker, collector
+
+__all__ = ["Observation", "current", "guarded"]
+
+logger = logging.getLogger("server_tracking")
+
+T = TypeVar("T")
+Source = TypeVar("Source")
+
+
+def current() -> Observation | None:
+    """Return the observation of the request that is being served, if there is one."""
+    here = collector.get()
+    return here if isinstance(here, Observation) else None
+
+
+def guarded(tracker: Tracker, default: T, step: Callable[..., T], *args: Any) -> T:
+    """Do *step*; if it fails, count and log the error and return *default*.
+
+    With ``strict=True`` the error is raised instead.
+    """
+    try:
+        return step(*args)
+    except Exception as error:
+        if tracker.settings.strict:
+            raise
+        # The 1st, 2nd, 4th, 8th ... error: never a line for each request. Messages of
+        # errors may hold personal data; only DEBUG shows them.
+        count = tracker.count_error()
+        if count & (count - 1) == 0:
+            kind = type(error).__name__
+            logger.warning("Tracking failed with %s, error no. %d", kind, count)
+            logger.debug("The error in full:", exc_info=error)
+        return default
+
+
+class Observation:
+    """One request while it is served.
+
+    Handlers may set *title*, put properties of the page view into `params`, call
+    `event`, `pageview`, `identify` and `skip`, and read `context`.
+    """
+
+    # Most requests change few of these; class attributes cost nothing to "set".
+    title: str | None = None
+    status: int | None = None
+    closed: bool = False
+    wants_body: bool = False
+    _judged: bool = False
+    _page_refusal: Reason | None = None
+    _is_page: bool = False
+    _page_by_hand: bool = False
+    _skipped: bool = False
+    _noted_title: str | None = None
+    _route: str | None = None
+    _user_id: str | None = None
+    _encoding: str | None = None
+    _server_ms: float | None = None
+    _failure: Mapping[str, Any] | None = None
+    _error_type: str | None = None
+    _reader: TitleReader | None = None
+    _request: Request | None = None
+    _recognition: Recognition | None = None
+    _context: Context | None = None
+    _params: dict[str, Scalar] | None = None
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        source: Source,
+        request_from: Callable[[Source, AddressRule], Request],
+    ) -> None:
+        self.tracker = tracker
+        self._source: Source | None = source
+        self._request_from: Callable[..., Request] = request_from
+        self._begun = time.perf_counter()
+        self._hits: list[tuple[type[Hit], Mapping[str, Any]]] = []
+
+    # For handlers.
+
+    @property
+    def request(self) -> Request:
+        """The request, read from its source when it is first asked for."""
+        if self._request is None:
+            rule = self.tracker.extractor.address_rule
+            self._request = self._request_from(self._source, rule)
+        return self._request
+
+    @property
+    def params(self) -> dict[str, Scalar]:
+        """Properties that go into the page view."""
+        if self._params is None:
+            self._params = {}
+        return self._params
+
+    @property
+    def context(self) -> Context:
+        """The context of a hit made now, with the title as far as it is known."""
+        return self._context or self._make_context()
+
+    def event(
+        self,
+        category: str,
+        action: str | None = None,
+        label: str | None = None,
+        value: float | None = None,
+        *,
+        params: Mapping[str, Scalar] | None = None,
+        extra: Mapping[str, Mapping[str, Any]] | None = None,
+        non_interaction: bool = False,
+    ) -> None:
+        """Track an event in this request."""
+        fields: dict[str, Any] = {
+            "category": category,
+            "action": action,
+            "label": label,
+            "value": value,
+            "non_interaction": non_interaction,
+        }
+        if params:
+            fields["params"] = dict(params)
+        if extra:
+            fields["extra"] = dict(extra)
+        self.add(Event, fields)
+
+    def pageview(
+        self, title: str | None = None, params: Mapping[str, Scalar] | None = None
+    ) -> None:
+        """Count this request as a page view, whatever the rules say of it; once."""
+        self._page_by_hand = True
+        if title is not None:
+            self.title = title
+        if params:
+            self.params.update(params)
+
+    def identify(self, user_id: str | None) -> None:
+        """Name the visitor to the systems: an opaque id, never a mail address."""
+        self._user_id = user_id
+
+    def skip(self) -> None:
+        """Send nothing of this request."""
+        self._skipped = True
+
+    # For adapters.
+
+    def note(self, *, title: str | None = None, route: str | None = None) -> None:
+        """Note what only the framework knows.
+
+        *title* wins over the one in the HTML, and loses to one set by a handler.
+        """
+        if title is not None:
+            self._noted_title = title
+        if route is not None:
+            self._route = route
+
+    def add(self, kind: type[Hit], fields: Mapping[str, Any]) -> None:
+        """Keep a hit until the end of the request, or send it if that has passed."""
+        guarded(self.tracker, None, self._add, kind, fields)
+
+    def context_for(self, tracker: Tracker) -> Context | None:
+        """Make the context of a hit of *tracker*; None if nothing may be sent."""
+        return guarded(self.tracker, None, self._context_for, tracker)
+
+    # For shells.
+
+    @property
+    def attentive(self) -> bool:
+        """Whether the head of the answer matters: for a page view or an event."""
+        return guarded(self.tracker, False, self._judge) or bool(self._hits)
+
+    def respond(
+        self, status: int, headers: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Take the head of the answer; return the headers to add to it.
+
+        May be called again if the application begins its answer anew.
+        """
+        return guarded(self.tracker, [], self._respond, status, headers)
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at a piece of the body, while `wants_body` is true."""
+        guarded(self.tracker, None, self._feed, chunk)
+
+    def fail(self, error: BaseException) -> None:
+        """Take the *error* that the application raised, or made an answer of."""
+        # Messages of errors are full of personal data; their types are not.
+        self._error_type = type(error).__name__
+        if isinstance(error, Exception):
+            guarded(self.tracker, None, self._note_failure, 500)
+
+    def close(self) -> None:
+        """Make the page view and hand all hits to the sender, exactly once.
+
+        Events that come later, from background tasks, are sent at once.
+        """
+        if not self.closed:
+            self.closed = True
+            guarded(self.tracker, None, self._close)
+
+    def release(self) -> None:
+        """Let go of the source of the request: its server may use it again."""
+        self._source = self._request = self._reader = None
+        if collector.get() is self:
+            collector.set(None)
+
+    # The work itself; raises freely.
+
+    def _judge(self) -> bool:
+        """Tell whether the answer may make a page view or an exception."""
+        settings = self.tracker.settings
+        if not self._judged:
+            self._judged = True
+            request = self.request
+            self._page_refusal = refusal_of_request(
+                request.method,
+                request.path_info,
+                request.headers.get,
+                settings.exclusion,
+                settings.page_view_rules,
+            )
+        return (
+            self._page_refusal is None or self._page_by_hand or settings.tracks_errors
+        )
+
+    def _respond(
+        self, status: int, headers: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        now = time.time()
+        self.status = status
+        self._server_ms = (time.perf_counter() - self._begun) * 1000
+        self._judge()
+        head = {name.lower(): value for name, value in headers}
+        self._judge_answer(status, head)
+        self._note_failure(status)
+        if not (self._is_page or self._hits):
+            return []
+        recognition = self._recognize(now)
+        if recognition.refusal is not None:
+            self.wants_body = False
+        if not may_carry_cookie(status, head.get("cache-control")):
+            return []
+        cookies = self.tracker.extractor.cookies(self.request, recognition, now)
+        return [("Set-Cookie", cookie) for cookie in cookies]
+
+    def _judge_answer(self, status: int, head: Mapping[str, str]) -> None:
+        content_type = head.get("content-type")
+        if self._page_refusal is None or self._page_refusal in _BY_ANSWER:
+            self._page_refusal = refusal_of_response(
+                status, content_type, head.get("content-disposition")
+            )
+        self._is_page = self._page_refusal is None or self._page_by_hand
+        self._encoding = content_charset(content_type) if content_type else None
+        self._reader = None
+        if (
+            self._is_page
+            and status != 304
+            and not (self.title or self._noted_title)
+            and self.tracker.settings.read_titles
+        ):
+            self._reader = TitleReader(head.get("content-encoding"), self._encoding)
+        self.wants_body = self._reader is not None and not self._reader.done
+
+    def _note_failure(self, status: int) -> None:
+        """Keep one exception for an answer, or an error, that the settings name."""
+        settings = self.tracker.settings
+        self._failure = None
+        if status < 400 or not settings.tracks_errors:
+            return
+        wanted = (
+            settings.pageview_na_exceptions
+            if status == 404
+            else settings.pageview_server_exceptions
+        )
+        self._judge()
+        if wanted and (
+            settings.pageview_ajax_exceptions or self._page_refusal in _NAVIGATIONS
+        ):
+            description = self._error_type or f"HTTP {status}"
+            self._failure = {"description": description, "fatal": status >= 500}
+
+    def _feed(self, chunk: bytes) -> None:
+        if self._reader is not None:
+            self._reader.feed(chunk)
+            self.wants_body = not self._reader.done
+
+    def _recognize(self, now: float) -> Recognition:
+        if self._recognition is None:
+            self._recognition = self.tracker.extractor.recognize(self.request, now)
+        return self._recognition
+
+    def _refusal(self) -> Reason | None:
+        if self._skipped:
+            return Reason.SKIPPED
+        if self._recognition is None and self._source is None:
+            return Reason.CLOSED
+        return self._recognize(time.time()).refusal
+
+    def _make_context(self) -> Context:
+        read = self._reader.title if self._reader is not None else None
+        return self.tracker.extractor.context(
+            self.request,
+            self._recognize(time.time()),
+            title=self.title or self._noted_title or read,
+            route=self._route,
+            encoding=self._encoding,
+            user_id=self._user_id,
+        )
+
+    def _context_for(self, tracker: Tracker) -> Context | None:
+        refusal = self._refusal()
+        if refusal is not None:
+            tracker.count(refusal)
+            return None
+        return self.context
+
+    def _add(self, kind: type[Hit], fields: Mapping[str, Any]) -> None:
+        if not self.closed:
+            self._hits.append((kind, {"time": time.time(), **fields}))
+            return
+        context = self._context_for(self.tracker)
+        if context is not None:
+            self.tracker.send(kind(context=context, **fields))
+
+    def _close(self) -> None:
+        if self._failure is not None:
+            self._add_failure(self._failure)
+        tracker = self.tracker
+        if not (self._is_page or self._hits):
+            tracker.count(self._page_refusal or Reason.UNANSWERED)
+            return
+        refusal = self._refusal()
+        if refusal is not None:
+            tracker.count(refusal)
+            return
+        self._context = context = self._make_context()
+        if self._is_page:
+            params, server_ms = self._params or {}, self._server_ms
+            tracker.send(PageView(context=context, params=params, server_ms=server_ms))
+        else:
+            tracker.count(self._page_refusal or Reason.UNANSWERED)
+        for kind, fields in self._hits:
+            tracker.send(kind(context=context, **fields))
+
+    def _add_failure(self, failure: Mapping[str, Any]) -> None:
+        self._hits.append((ExceptionHit, {"time": time.time(), **failure}))
+
+
+_BY_ANSWER = frozenset({Reason.STATUS, Reason.NOT_HTML, Reason.DOWNLOAD})
+_NAVIGATIONS = frozenset({None, Reason.METHOD, *_BY_ANSWER})

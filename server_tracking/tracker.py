@@ -1,0 +1,451 @@
+"""Tracker: what an application configures once and keeps."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any, Literal, Protocol, Self
+
+import anyio.to_thread
+import msgspec
+
+from server_tracking.errors import ConfigurationError
+from server_tracking.exchange import Request
+from server_tracking.extractor import Extractor, extractor_from
+from server_tracking.hits import (
+    Consent,
+    Context,
+    Event,
+    ExceptionHit,
+    Hit,
+    Item,
+    PageView,
+    ProductAction,
+    Purchase,
+    Refund,
+    Scalar,
+    ScreenView,
+    Session,
+    Social,
+    Timing,
+    Visitor,
+)
+from server_tracking.reasons import Reason
+from server_tracking.senders import Sender, Stats
+from server_tracking.senders.inline import InlineSender
+from server_tracking.senders.thread import ThreadSender
+from server_tracking.settings import ENVIRONMENT_PREFIX, Settings
+from server_tracking.systems import System, system_from_url
+from server_tracking.visitors import new_client_id
+
+__all__ = ["HitCollector", "Tracker", "collector"]
+
+logger = logging.getLogger("server_tracking")
+
+Params = Mapping[str, Scalar]
+Extra = Mapping[str, Mapping[str, Any]]
+
+
+class HitCollector(Protocol):
+    """Where hits that are made during a request wait for its end."""
+
+    tracker: Tracker
+
+    def pageview(self, title: str | None, params: Params | None) -> None:
+        """Count the request as a page view."""
+        ...
+
+    def add(self, kind: type[Hit], fields: Mapping[str, Any]) -> None:
+        """Keep a hit of *kind* until its context is complete."""
+        ...
+
+    def context_for(self, tracker: Tracker) -> Context | None:
+        """Make the context of a hit now; None if nothing may be sent."""
+        ...
+
+
+collector: ContextVar[HitCollector | None] = ContextVar(
+    "server_tracking.collector", default=None
+)
+"""The collector of the request that is being served, set anew for each request."""
+
+
+class Tracker:
+    """Send hits to *systems* through *sender*, by *settings*.
+
+    *sender* is a `ThreadSender` if not given (an `InlineSender` with
+    ``defer=None``). *options* are fields of `Settings`, and win over *settings*.
+    Raises `ConfigurationError` for whatever is wrong. Nothing is started before
+    the first hit.
+    """
+
+    def __init__(
+        self,
+        *systems: System,
+        sender: Sender | None = None,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> None:
+        for system in systems:
+            if not isinstance(system, System):
+                raise ConfigurationError(
+                    f"Tracker takes analytics systems, not {type(system).__name__}; "
+                    "other options go by name.",
+                    option="systems",
+                )
+        if len(set(systems)) < len(systems):
+            raise ConfigurationError(
+                "The same analytics system is given twice; it would count all twice.",
+                option="systems",
+            )
+        self.systems = systems
+        self.settings = _settings_from(settings, options)
+        self.extractor: Extractor = extractor_from(self.settings)
+        self.sender: Sender = sender or _sender_from(self.settings)
+        self.sender.bind(systems)
+        self.blocks = getattr(self.sender, "blocking", False)
+        """Whether sending does I/O in the calling thread."""
+        self._lock = threading.Lock()
+        self._not_tracked: Counter[str] = Counter()
+        self._errors = 0
+        self._server = _server_context()
+        if not self.settings.secret_keys:
+            logger.warning(
+                "No secret_key is set: visitors will be new after each restart and to "
+                "each worker process."
+            )
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> Self:
+        """Make a tracker from one mapping.
+
+        ``systems`` is a list of systems or of their URLs, ``sender`` a sender; all
+        else are fields of `Settings`.
+        """
+        rest = dict(options)
+        systems = rest.pop("systems", ())
+        sender = rest.pop("sender", None)
+        made = [
+            system_from_url(system) if isinstance(system, str) else system
+            for system in (systems.split() if isinstance(systems, str) else systems)
+        ]
+        return cls(*made, sender=sender, settings=Settings.from_mapping(rest))
+
+    @classmethod
+    def from_env(
+        cls, environ: Mapping[str, str] = os.environ, *, sender: Sender | None = None
+    ) -> Self:
+        """Make a tracker from environment variables.
+
+        ``SERVER_TRACKING_SYSTEMS`` is a space-separated list of system URLs, each
+        option of `Settings` is ``SERVER_TRACKING_<NAME>``.
+        """
+        urls = environ.get(f"{ENVIRONMENT_PREFIX}SYSTEMS", "").split()
+        return cls(
+            *map(system_from_url, urls),
+            sender=sender,
+            settings=Settings.from_env(environ),
+        )
+
+    def __repr__(self) -> str:
+        names = ", ".join(system.name for system in self.systems)
+        return f"<Tracker of {names or 'no system'} by {type(self.sender).__name__}>"
+
+    # What happened. Each method takes the context of the request that is being
+    # served; outside of one, hits are those of the server itself.
+
+    def pageview(
+        self,
+        *,
+        title: str | None = None,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track a page view.
+
+        Without *context*, the request that is being served counts as a page view,
+        whatever the rules say of it, and once.
+        """
+        here = collector.get()
+        if context is None and here is not None and here.tracker is self:
+            here.pageview(title, params)
+            return
+        if context is None:
+            context = self._context()
+        if context is not None:
+            titled = context if title is None else _titled(context, title)
+            self._track(PageView, {}, params, extra, titled)
+
+    def screenview(
+        self,
+        name: str,
+        *,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track that the screen *name* of an application was shown."""
+        self._track(ScreenView, {"name": name}, params, extra, context)
+
+    def event(
+        self,
+        category: str,
+        action: str | None = None,
+        label: str | None = None,
+        value: float | None = None,
+        *,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        non_interaction: bool = False,
+        context: Context | None = None,
+    ) -> None:
+        """Track an event."""
+        fields = {
+            "category": category,
+            "action": action,
+            "label": label,
+            "value": value,
+            "non_interaction": non_interaction,
+        }
+        self._track(Event, fields, params, extra, context)
+
+    def exception(
+        self,
+        description: str | None = None,
+        *,
+        fatal: bool = True,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track an error. Put nothing personal into *description*."""
+        fields = {"description": description, "fatal": fatal}
+        self._track(ExceptionHit, fields, params, extra, context)
+
+    def timing(
+        self,
+        category: str,
+        variable: str,
+        value: float,
+        label: str | None = None,
+        *,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track that something took *value* milliseconds."""
+        fields = {
+            "category": category,
+            "variable": variable,
+            "value": value,
+            "label": label,
+        }
+        self._track(Timing, fields, params, extra, context)
+
+    def social(
+        self,
+        network: str,
+        action: str,
+        target: str,
+        *,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track *action* (like, share) with *target* on a social *network*."""
+        fields = {"network": network, "action": action, "target": target}
+        self._track(Social, fields, params, extra, context)
+
+    def purchase(
+        self,
+        transaction_id: str,
+        items: Sequence[Item] = (),
+        *,
+        revenue: Decimal | None = None,
+        tax: Decimal | None = None,
+        shipping: Decimal | None = None,
+        currency: str | None = None,
+        coupon: str | None = None,
+        affiliation: str | None = None,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track an order; see `Purchase` for its fields."""
+        fields = {
+            "transaction_id": transaction_id,
+            "items": tuple(items),
+            "revenue": revenue,
+            "tax": tax,
+            "shipping": shipping,
+            "currency": currency,
+            "coupon": coupon,
+            "affiliation": affiliation,
+        }
+        self._track(Purchase, fields, params, extra, context)
+
+    def refund(
+        self,
+        transaction_id: str,
+        items: Sequence[Item] = (),
+        *,
+        revenue: Decimal | None = None,
+        currency: str | None = None,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track that an order was paid back: wholly, or *items* of it."""
+        fields = {
+            "transaction_id": transaction_id,
+            "items": tuple(items),
+            "revenue": revenue,
+            "currency": currency,
+        }
+        self._track(Refund, fields, params, extra, context)
+
+    def product_action(
+        self,
+        action: Literal[
+            "impression",
+            "click",
+            "view",
+            "add",
+            "remove",
+            "checkout",
+            "promotion_view",
+            "promotion_click",
+        ],
+        items: Sequence[Item] = (),
+        *,
+        list_name: str | None = None,
+        step: int | None = None,
+        option: str | None = None,
+        currency: str | None = None,
+        params: Params | None = None,
+        extra: Extra | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Track what a visitor did with *items*; see `ProductAction`."""
+        fields = {
+            "action": action,
+            "items": tuple(items),
+            "list_name": list_name,
+            "step": step,
+            "option": option,
+            "currency": currency,
+        }
+        self._track(ProductAction, fields, params, extra, context)
+
+    def send(self, hit: Hit) -> bool:
+        """Hand a complete *hit* to the sender; True if every system's lane took it.
+
+        A hit whose consent says no goes nowhere and is counted so.
+        """
+        if hit.context.consent.analytics is False:
+            self.count(Reason.DENIED)
+            return False
+        return self.sender.send(hit)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait at most *timeout* seconds until all hits so far have an end."""
+        return self.sender.flush(timeout)
+
+    async def aflush(self, timeout: float = 10.0) -> bool:  # noqa: ASYNC109 - as flush
+        """Flush without holding up the event loop."""
+        return await anyio.to_thread.run_sync(self.flush, timeout)
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Refuse further hits, flush, and free what the sender holds."""
+        return self.sender.close(timeout)
+
+    def stats(self) -> Stats:
+        """Count what became of all hits in this process."""
+        systems = self.sender.stats()
+        with self._lock:
+            return Stats(
+                systems=systems,
+                not_tracked=dict(self._not_tracked),
+                errors=self._errors,
+            )
+
+    def own_cookie(self, request: Request) -> str:
+        """Write the Set-Cookie value that marks the site's own people.
+
+        Whoever carries it is never tracked. Set it on a page that only they reach.
+        """
+        return self.extractor.own_cookie(request)
+
+    def count(self, reason: Reason) -> None:
+        """Count a request or a hit that was not tracked."""
+        with self._lock:
+            self._not_tracked[reason] += 1
+
+    def count_error(self) -> int:
+        """Count an error of our own that was kept from the site."""
+        with self._lock:
+            self._errors += 1
+            return self._errors
+
+    def _track(
+        self,
+        kind: type[Hit],
+        fields: dict[str, Any],
+        params: Params | None,
+        extra: Extra | None,
+        context: Context | None,
+    ) -> None:
+        if params:
+            fields["params"] = dict(params)
+        if extra:
+            fields["extra"] = dict(extra)
+        if context is None:
+            here = collector.get()
+            if here is not None and here.tracker is self:
+                here.add(kind, fields)
+                return
+            context = self._context()
+            if context is None:
+                return
+        self.send(kind(context=context, **fields))
+
+    def _context(self) -> Context | None:
+        here = collector.get()
+        return self._server if here is None else here.context_for(self)
+
+
+def _settings_from(settings: Settings | None, options: Mapping[str, Any]) -> Settings:
+    if settings is None:
+        return Settings.from_mapping(options)
+    if not options:
+        return settings
+    given = {name: getattr(settings, name) for name in settings.__struct_fields__}
+    return Settings.from_mapping({**given, **options})
+
+
+def _sender_from(settings: Settings) -> Sender:
+    if settings.defer is None:
+        return InlineSender(timeout=settings.timeout)
+    return ThreadSender(timeout=settings.timeout)
+
+
+def _server_context() -> Context:
+    """Make the context of hits outside of a request: the server itself, no person."""
+    now = time.time()
+    return Context(
+        Visitor(new_client_id(now)),
+        Session(id=int(now)),
+        consent=Consent(analytics=True),
+    )
+
+
+def _titled(context: Context, title: str) -> Context:
+    page = msgspec.structs.replace(context.page, title=title)
+    return msgspec.structs.replace(context, page=page)

@@ -1,0 +1,211 @@
+"""The table of layers is the documentation; these tests hold the code to it."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import server_tracking
+
+PACKAGE = Path(server_tracking.__file__).parent
+
+# From the top: each may import what stands below it, and of its own layer only what
+# OWN_LAYER allows.
+LAYERS = (
+    {"cli", "demo", "inspector", "testing"},
+    {"wsgi", "asgi", "decorators"},
+    {"observation"},
+    {"tracker"},
+    {"extractor"},
+    {"settings"},
+    {"senders"},
+    {"systems"},
+    {
+        "addresses",
+        "bots",
+        "campaigns",
+        "consent",
+        "cookies",
+        "filters",
+        "languages",
+        "scrubbing",
+        "titles",
+        "visitors",
+    },
+    {"calls", "errors", "exceptions", "exchange", "hits", "parameters", "reasons", "wire"},
+)
+OWN_LAYER = {
+    "calls": {"hits"},
+    "cli": {"demo", "inspector", "testing"},
+    "demo": {"inspector"},
+    "inspector": {"inspector"},
+    "exceptions": {"errors"},
+    "parameters": {"errors"},
+    "senders": {"senders"},
+    "systems": {"systems"},
+    "testing": {"testing", "inspector"},
+    "wire": {"hits"},
+}
+# What the core may import beside the standard library.
+CORE_DEPENDENCIES = {"anyio", "itsdangerous", "msgspec", "requests", "werkzeug"}
+OPTIONAL = {
+    "cli": {"click"},
+    "demo": {"click"},
+    "inspector": {"click", "starlette", "uvicorn"},
+    "senders": {"pycurl", "urllib3"},  # urllib3 is requests' own
+    "testing": {"pytest"},
+    "titles": {"brotli", "brotlicffi", "zstandard", "compression"},
+}
+
+
+def modules():
+    return [
+        pytest.param(path, id=str(path.relative_to(PACKAGE)))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    ]
+
+
+def imports(path):
+    """Yield the dotted names that a module imports, at any depth."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module
+
+
+def part_of(path):
+    """Name the layer's member that a file belongs to."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def height(part):
+    for level, members in enumerate(reversed(LAYERS)):
+        if part in members:
+            return level
+    pytest.fail(f"{part} stands in no layer; add it to the table")
+
+
+@pytest.mark.parametrize("path", modules())
+def test_imports_point_downwards(path):
+    part = part_of(path)
+    if part == "__init__":
+        return
+    for name in imports(path):
+        if not name.startswith("server_tracking."):
+            continue
+        target = name.split(".")[1]
+        if target == part or target in OWN_LAYER.get(part, ()):
+            continue
+        assert height(target) < height(part), f"{part} imports {target}"
+
+
+@pytest.mark.parametrize("path", modules())
+def test_the_core_imports_nothing_optional(path):
+    part = part_of(path)
+    allowed = CORE_DEPENDENCIES | OPTIONAL.get(part, set())
+    for name in imports(path):
+        top = name.partition(".")[0]
+        assert (
+            top in sys.stdlib_module_names or top == "server_tracking" or top in allowed
+        ), f"{part} imports {name}"
+
+
+def test_systems_do_not_know_each_other():
+    for path in (PACKAGE / "systems").rglob("*.py"):
+        own = path.relative_to(PACKAGE / "systems").parts[0].removesuffix(".py")
+        for name in imports(path):
+            if name.startswith("server_tracking.systems."):
+                assert own in ("__init__", name.split(".")[2]), path
+
+
+def swallows(handler):
+    """Tell whether an except clause catches all and does not raise it again."""
+    names = (
+        {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)}
+        if (handler.type)
+        else {"BaseException"}
+    )
+    broad = names & {"Exception", "BaseException"}
+    last = handler.body[-1]
+    return bool(broad) and not (isinstance(last, ast.Raise) and last.exc is None)
+
+
+def test_one_place_swallows_errors_while_serving():
+    places = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and swallows(node):
+                name = str(path.relative_to(PACKAGE))
+                places[name] = places.get(name, 0) + 1
+
+    # Senders work outside of requests: a thread must outlive what a system or a
+    # hook raises. The decorator hands the error on to the handler's generator.
+    outside = {n: c for n, c in places.items() if n.startswith("senders/")}
+    del_decorators = places.pop("decorators.py")
+    assert del_decorators == 1
+    assert {n: c for n, c in places.items() if n not in outside} == {
+        "observation.py": 1
+    }
+
+
+@pytest.mark.parametrize("path", modules())
+def test_modules_are_short_enough_to_read(path):
+    lines = len(path.read_text("utf-8").splitlines())
+    assert lines <= 480, "split it; aim for 300"
+
+
+@pytest.mark.parametrize("path", modules())
+def test_every_module_and_public_name_has_a_docstring(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree), "the module"
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.name.startswith("_") or ast.get_docstring(node), node.name
+
+
+def test_importing_the_package_loads_no_framework_and_no_http_client():
+    script = (
+        "import sys, server_tracking, server_tracking.wsgi, server_tracking.asgi;"
+        "loaded = {'requests', 'urllib3', 'starlette', 'django', 'flask', 'pycurl',"
+        " 'uvicorn', 'celery', 'pytest'} & set(sys.modules);"
+        "import threading;"
+        "sys.exit(f'{loaded} {threading.active_count()} threads' if loaded or"
+        " threading.active_count() > 1 else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_lists_exactly_the_public_names():
+    for info in pkgutil.walk_packages([str(PACKAGE)], "server_tracking."):
+        if info.name.startswith(
+            (
+                "server_tracking.inspector.",
+                "server_tracking.demo",
+                "server_tracking.cli",
+            )
+        ) and not importlib.util.find_spec("starlette"):
+            continue
+        module = importlib.import_module(info.name)
+        for name in getattr(module, "__all__", ()):
+            assert hasattr(module, name), f"{info.name}.{name}"
+
+
+def test_every_test_file_collects_a_test():
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        names = [
+            node.name
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        ]
+        assert any(n.startswith(("test", "Test")) for n in names), path
