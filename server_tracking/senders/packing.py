@@ -1,0 +1,88 @@
+"""Hits into calls: what a system can say, and what it cannot."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from server_tracking.calls import Call
+from server_tracking.hits import Hit
+from server_tracking.reasons import Reason
+from server_tracking.senders.hooks import FAILURES, NO_HOOKS, Hooks
+from server_tracking.senders.lanes import Entry, Packed
+from server_tracking.systems import System
+
+__all__ = ["packed"]
+
+# RFC 9110 sections 5.5 and 5.6.2: nothing that could end a header line early.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?![\t\x20])[\t\x20-\x7e\x80-\xff]*(?<![\t\x20])")
+_URL = re.compile(r"https?://[\x21-\x7e]+")
+
+
+def packed(
+    system: System, entries: list[Entry], now: float, hooks: Hooks = NO_HOOKS
+) -> Packed:
+    """Encode *entries* for *system*; *now* is in Unix seconds.
+
+    Never raises: if encoding them together fails, each is tried by itself, and
+    only those that fail alone are lost.
+    """
+    screened, withheld = hooks.screened(entries)
+    result = _packed(system, screened, now, hooks)
+    if withheld:
+        result.losses.append((Reason.HOOK, withheld))
+    return result
+
+
+_Screened = list[tuple[Hit, Entry]]
+
+
+def _packed(system: System, screened: _Screened, now: float, hooks: Hooks) -> Packed:
+    if not screened:
+        return Packed([], [])
+    try:
+        calls = list(system.encode([hit for hit, _ in screened], now))
+        return _sorted_out([entry for _, entry in screened], calls)
+    except FAILURES as error:
+        if len(screened) == 1:
+            hooks.failed(error)
+            return Packed([], [(Reason.INVALID, [screened[0][1]])])
+        singles = [_packed(system, [one], now, hooks) for one in screened]
+        return Packed(
+            [load for single in singles for load in single.loads],
+            [loss for single in singles for loss in single.losses],
+        )
+
+
+def _sorted_out(entries: list[Entry], calls: list[Call]) -> Packed:
+    """Give each entry to the last call that carries it, which decides its end."""
+    by_id: dict[UUID, list[Entry]] = {}
+    for entry in entries:
+        by_id.setdefault(entry[0].id, []).append(entry)
+    loads: list[tuple[Call, list[Entry]]] = []
+    losses: list[tuple[Reason, list[Entry]]] = []
+    for call in reversed(calls):
+        own = [entry for key in call.hits for entry in by_id.pop(key, ())]
+        if _is_sound(call):
+            loads.append((call, own))
+        else:
+            losses.append((Reason.INVALID, own))
+    loads.reverse()
+    if by_id:
+        unheard = [entry for group in by_id.values() for entry in group]
+        losses.append((Reason.UNSUPPORTED, unheard))
+    return Packed(loads, losses)
+
+
+def _is_sound(call: Call) -> bool:
+    """Tell whether *call* can be written to the wire as it is meant."""
+    return bool(
+        type(call.body) is bytes
+        and _TOKEN.fullmatch(call.method)
+        and _URL.fullmatch(call.url)
+        and all(
+            _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
+            for name, value in call.headers.items()
+        )
+    )

@@ -1,0 +1,104 @@
+"""State that belongs to one process, and what happens to it at a fork.
+
+A child inherits locks that nobody will release, a queue that the parent will
+send, and connections on which the parent speaks. So none of it is used: it is
+found by process id, and made anew where there is none. That also works where
+no fork hook is called (uWSGI forks in C).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+from server_tracking.senders.transports import sending
+
+__all__ = ["PerProcess", "importing"]
+
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """One value of *make* for each process, made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._values: dict[int, T] = {}
+        _known.add(self)
+
+    def get(self) -> T:
+        """Return the value of this process."""
+        pid = os.getpid()
+        value = self._values.get(pid)
+        if value is None:
+            # Of two threads that make one, the first wins; no lock is needed.
+            value = self._values.setdefault(pid, self._make())
+        return value
+
+    def peek(self) -> T | None:
+        """Return the value of this process if there is one."""
+        return self._values.get(os.getpid())
+
+    def forget(self) -> None:
+        """Leave what was inherited alone, for good."""
+        if self._values:
+            # Freed, it would close connections that are the parent's, TLS and all.
+            _inherited.append(self._values)
+            self._values = {}
+
+
+_known: WeakSet[PerProcess[Any]] = WeakSet()
+_inherited: list[object] = []
+
+_import_lock = threading.Lock()
+_forking: int | None = None  # the thread that holds it for a fork
+
+LONGEST_IMPORT = 2.0  # seconds
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Have forks wait while a thread of ours imports.
+
+    A module that was half imported would stay so in the child.
+    """
+    held = _import_lock.acquire(timeout=LONGEST_IMPORT)
+    try:
+        yield
+    finally:
+        if held:
+            _import_lock.release()
+
+
+def _before_fork() -> None:
+    global _forking
+    if _import_lock.acquire(timeout=LONGEST_IMPORT):
+        _forking = threading.get_ident()
+
+
+def _after_fork_in_parent() -> None:
+    global _forking
+    if _forking == threading.get_ident():
+        _forking = None
+        _import_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _forking, _import_lock
+    _forking, _import_lock = None, threading.Lock()
+    sending.set(False)
+    for state in list(_known):
+        state.forget()
+
+
+# Once for all senders: a hook cannot be taken back, and would keep them alive.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

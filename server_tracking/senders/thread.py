@@ -1,0 +1,159 @@
+"""ThreadSender: send from one thread in the background."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from weakref import WeakSet, finalize
+
+import msgspec
+
+from server_tracking.errors import ConfigurationError
+from server_tracking.hits import Hit
+from server_tracking.senders import Counts
+from server_tracking.senders.dispatch import Dispatch, Options
+from server_tracking.senders.hooks import Hooks
+from server_tracking.senders.lanes import Rules
+from server_tracking.senders.processes import PerProcess
+from server_tracking.senders.transports import TransportName, check_transport
+from server_tracking.systems import System
+
+__all__ = ["ThreadSender"]
+
+
+class ThreadSender:
+    """Send from one background thread, however many systems and hits there are.
+
+    The thread starts with the first hit, in each process; after a fork the child
+    begins anew, and the parent sends what it has accepted. With pycurl it carries
+    all calls; with requests, 4 to 8 more threads do.
+
+    *timeout* is the deadline of one call, *exit_timeout* that of the whole flush at
+    the end of the process, in seconds. At most *max_hits* and *max_bytes* are held
+    for each system; what comes when they are reached is refused. *linger* is how
+    long a hit may wait for company (None: as each system says); *rules* say the
+    rest. What is held in memory is lost if the process is killed, or ended by a
+    signal that Python does not handle (SIGTERM, unless the server does).
+
+    *before_send*, *on_drop* and *on_error* are called as `Hooks` says. Raises
+    `ConfigurationError` for wrong options.
+    """
+
+    blocking = False
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 10.0,
+        max_hits: int = 10_000,
+        max_bytes: int = 16 * 1024 * 1024,
+        linger: float | None = None,
+        transport: TransportName = "auto",
+        exit_timeout: float = 2.0,
+        rules: Rules | None = None,
+        before_send: Callable[[Hit], Hit | None] | None = None,
+        on_drop: Callable[[str, str, int], object] | None = None,
+        on_error: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        check_transport(transport)
+        for name, value, least in (
+            ("timeout", timeout, 0.001),
+            ("max_hits", max_hits, 1),
+            ("max_bytes", max_bytes, 1),
+            ("linger", linger or 0, 0),
+            ("exit_timeout", exit_timeout, 0),
+        ):
+            if not least <= value < float("inf"):
+                raise ConfigurationError(
+                    f"Option {name!r}: {value!r} was given; accepted is a number from "
+                    f"{least}.",
+                    option=name,
+                )
+        self._options = Options(
+            timeout=timeout,
+            exit_timeout=exit_timeout,
+            transport=transport,
+            rules=msgspec.structs.replace(
+                rules or Rules(), max_hits=max_hits, max_bytes=max_bytes, linger=linger
+            ),
+            hooks=Hooks(before_send, on_drop, on_error),
+        )
+        self._systems: tuple[System, ...] | None = None
+        self._closed = False
+        self._process = PerProcess(self._begin)
+
+    def bind(self, systems: Sequence[System]) -> None:
+        """Take the systems to send to; raises `ConfigurationError` the second time."""
+        if self._systems is not None:
+            raise ConfigurationError(
+                "A sender belongs to one tracker; make one for each.", option="sender"
+            )
+        self._systems = tuple(systems)
+
+    def send(self, hit: Hit) -> bool:
+        """Queue *hit*; True if there was room for it in every system's lane.
+
+        Takes a few microseconds, and never raises. From code that the sender's own
+        thread runs, hits are refused.
+        """
+        return self._process.get().offer(hit)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until all hits accepted before have an end; True if they have.
+
+        False at once from a hook, and when nothing can get through in time because
+        a system has asked for a longer pause.
+        """
+        return self._process.get().flush(timeout)
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Refuse new hits, flush, give up the rest, and stop the thread.
+
+        May take half a second longer than *timeout*. False at once from a hook.
+        """
+        self._closed = True
+        return self._process.get().close(timeout)
+
+    def stats(self) -> Mapping[str, Counts]:
+        """Count what became of the hits in this process, by the system's name."""
+        return self._process.get().counts()
+
+    def _begin(self) -> Dispatch:
+        dispatch = Dispatch(self._systems or (), self._options, closed=self._closed)
+        _dispatches.add(dispatch)
+        finalize(self, dispatch.orphan).atexit = False
+        _finish_with_multiprocessing()
+        return dispatch
+
+
+_dispatches: WeakSet[Dispatch] = WeakSet()
+
+
+def _at_exit() -> None:
+    """Send what is left, within one deadline for all senders.
+
+    Non-daemon threads have ended by now, and no thread can be started on
+    Python 3.12; ours is a daemon, and alive.
+    """
+    pid = os.getpid()
+    working = [dispatch for dispatch in list(_dispatches) if dispatch.pid == pid]
+    begun = monotonic()
+    for dispatch in working:
+        dispatch.drain()
+    for dispatch in working:
+        left = begun + dispatch.options.exit_timeout - monotonic()
+        dispatch.close(max(0.0, left))
+
+
+atexit.register(_at_exit)
+
+
+def _finish_with_multiprocessing() -> None:
+    """Flush at the end of a child of `multiprocessing`, which skips `atexit`."""
+    process = sys.modules.get("multiprocessing.process")
+    util = sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process():
+        util.Finalize(None, _at_exit, exitpriority=100)
