@@ -116,8 +116,21 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After in seconds (RFC 9110 section 10.2.3), the date form ignored."""
+    """Read Retry-After in seconds (RFC 9110 section 10.2.3).
+
+    The form with a date counts from the answer's own Date: no two clocks agree.
+    """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit() and len(value) <= 9:
         return float(value)
-    return None
+    then, now = _moment(value), _moment(headers.get("date", ""))
+    return None if then is None or now is None else max(0.0, then - now)
+
+
+def _moment(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # 8 ms, for a rare header
+
+    try:
+        return parsedate_to_datetime(text[:60]).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -12,6 +12,8 @@ class Reason(StrEnum):
 
     # Nothing at all may be sent for this request.
     DENIED = "denied"  # the visitor refused
+    UNDECIDED = "undecided"  # the visitor has not agreed, and the mode asks for that
+    SIGNALLED = "signalled"  # the browser objects: Sec-GPC or DNT
     OWN = "own"  # the site's own people, marked by the own cookie
     BOT = "bot"  # a robot by its user agent
     SKIPPED = "skipped"  # a handler called `current().skip()`

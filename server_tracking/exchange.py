@@ -1,0 +1,342 @@
+"""Request and Response: the neutral view of one HTTP exchange.
+
+A request is read from a WSGI environ or an ASGI scope piece by piece, when a
+piece is asked for. Headers that name an address are not shown: who made the
+request is known from `Request.address` alone, which is already anonymous.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+__all__ = [
+    "ADDRESS_HEADERS",
+    "AddressRule",
+    "Headers",
+    "Request",
+    "Response",
+    "request_from_environ",
+    "request_from_scope",
+]
+
+ADDRESS_HEADERS = frozenset(
+    {
+        "cf-connecting-ip",
+        "client-ip",
+        "do-connecting-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "x-azure-clientip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-forwarded",
+        "x-forwarded-for",
+        "x-original-forwarded-for",
+        "x-real-ip",
+    }
+)
+
+# reg-name, IPv4 or [IPv6], with an optional port; anything else would put the
+# client's own text into reports (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?"
+)
+_LONGEST_HOST = 253 + len(":65535")  # RFC 1035 section 2.3.4
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+
+AddressRule = Callable[[str | None, Callable[[str], Sequence[str]]], str | None]
+"""Make the anonymous address of a peer and a reader of header lines by name."""
+
+
+class Headers(Protocol):
+    """Look a header up by its lower-case name; several lines are joined."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the value, or None if there is no such header."""
+        ...
+
+
+class Request:
+    """One HTTP request, as the site's visitors see it.
+
+    *path* is the public, decoded path with *root_path* (the prefix under which the
+    application is mounted) in front; *path_info* is what is left of it for the
+    application. *host* has no default port and is None if the client sent none or
+    a malformed one and the server does not know its own name. *address* is
+    anonymous or None. *query* is raw, without the question mark.
+    """
+
+    __slots__ = (
+        "address",
+        "headers",
+        "host",
+        "method",
+        "path",
+        "path_info",
+        "query",
+        "root_path",
+        "scheme",
+    )
+
+    def __init__(
+        self,
+        method: str = "GET",
+        path_info: str = "/",
+        *,
+        scheme: str = "https",
+        host: str | None = None,
+        root_path: str = "",
+        query: str = "",
+        headers: Headers | Mapping[str, str] | None = None,
+        address: str | None = None,
+    ) -> None:
+        self.method = method
+        self.scheme = scheme
+        self.host = host
+        self.root_path = root_path
+        self.path_info = path_info
+        self.path = root_path + path_info or "/"
+        self.query = query
+        self.headers: Headers = {} if headers is None else headers
+        self.address = address
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path[:200]!r}>"
+
+
+class Response:
+    """One HTTP answer: status, headers in order, and the body if it lies in memory.
+
+    *headers* is the caller's own list, to which cookies are appended. *body* is
+    looked at only if it is bytes, a list or a tuple.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self,
+        status: int = 200,
+        headers: list[tuple[str, str]] | None = None,
+        body: Iterable[bytes] | bytes | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = [] if headers is None else headers
+        self.body = body
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of the header with this lower-case *name*."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
+
+
+def request_from_environ(
+    environ: Mapping[str, Any], address_rule: AddressRule
+) -> Request:
+    """View a WSGI *environ* (PEP 3333) as a request."""
+    return _EnvironRequest(environ, address_rule)
+
+
+def request_from_scope(
+    scope: MutableMapping[str, Any], address_rule: AddressRule
+) -> Request:
+    """View an ASGI HTTP *scope* (specification 2.x) as a request."""
+    return _ScopeRequest(scope, address_rule)
+
+
+class _LazyRequest(Request):
+    """Read a part from its source when it is first asked for, and keep it.
+
+    Python asks `__getattr__` only for what no slot holds yet.
+    """
+
+    __slots__ = ("_address_rule", "_source")
+
+    _readers: Mapping[str, Callable[[Any], Any]]
+
+    def __getattr__(self, name: str) -> Any:
+        reader = self._readers.get(name)
+        if reader is None:
+            raise AttributeError(name)
+        value = reader(self)
+        setattr(self, name, value)
+        return value
+
+
+class _EnvironRequest(_LazyRequest):
+    __slots__ = ()
+
+    def __init__(self, environ: Mapping[str, Any], address_rule: AddressRule) -> None:
+        self._source = environ
+        self._address_rule = address_rule
+        self.headers: _EnvironHeaders = _EnvironHeaders(environ)
+        self.method = environ.get("REQUEST_METHOD") or "GET"
+        self.path_info = _utf8(environ.get("PATH_INFO") or "")
+
+    def _host(self) -> str | None:
+        get = self._source.get
+        host = public_host(get("HTTP_HOST"), self.scheme)
+        if host is None:
+            name, port = get("SERVER_NAME"), get("SERVER_PORT")
+            host = public_host(f"{name}:{port}" if port else name, self.scheme)
+        return host
+
+    _readers = {
+        "address": lambda self: self._address_rule(
+            self._source.get("REMOTE_ADDR"), self.headers.lines
+        ),
+        "host": _host,
+        "path": lambda self: self.root_path + self.path_info or "/",
+        "query": lambda self: self._source.get("QUERY_STRING") or "",
+        "root_path": lambda self: _utf8(self._source.get("SCRIPT_NAME") or "").rstrip(
+            "/"
+        ),
+        "scheme": lambda self: self._source.get("wsgi.url_scheme") or "http",
+    }
+
+
+class _ScopeRequest(_LazyRequest):
+    __slots__ = ()
+
+    def __init__(
+        self, scope: MutableMapping[str, Any], address_rule: AddressRule
+    ) -> None:
+        self._source = scope
+        self._address_rule = address_rule
+        self.headers: _ScopeHeaders = _ScopeHeaders(scope)
+        self.method = scope.get("method") or "GET"
+        self.root_path = root_path = (scope.get("root_path") or "").rstrip("/")
+        path = scope.get("path") or ""
+        # The specification puts root_path in front of path; older servers do not.
+        if root_path and (path == root_path or path.startswith(root_path + "/")):
+            path = path[len(root_path) :]
+        self.path_info = path
+
+    def _address(self) -> str | None:
+        client = self._source.get("client")
+        return self._address_rule(client[0] if client else None, self.headers.lines)
+
+    def _host(self) -> str | None:
+        scheme = self.scheme
+        host = public_host(self.headers.get("host"), scheme)
+        if host is None and (server := self._source.get("server")):
+            name, port = server
+            # A Unix socket has a path for a name and no port.
+            if port:
+                name = f"[{name}]" if ":" in name else name
+                host = public_host(f"{name}:{port}", scheme)
+        return host
+
+    _readers = {
+        "address": _address,
+        "host": _host,
+        "path": lambda self: self.root_path + self.path_info or "/",
+        "query": lambda self: (self._source.get("query_string") or b"").decode(
+            "latin-1"
+        ),
+        "scheme": lambda self: self._source.get("scheme") or "http",
+    }
+
+
+def public_host(value: str | None, scheme: str) -> str | None:
+    """Return a well-formed Host without its default port, in lower case."""
+    return _host(value, scheme) if value and len(value) <= _LONGEST_HOST else None
+
+
+@lru_cache(maxsize=256)
+def _host(value: str, scheme: str) -> str | None:
+    if not _HOST.fullmatch(value):
+        return None
+    name, colon, port = value.rpartition(":")
+    if colon and not value.endswith("]") and port in ("", _DEFAULT_PORTS.get(scheme)):
+        value = name
+    return value.lower()
+
+
+def _utf8(text: str) -> str:
+    """Undo the Latin-1 disguise in which PEP 3333 hands on the bytes of a path."""
+    if text.isascii():
+        return text
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+class _EnvironHeaders:
+    __slots__ = ("_get",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._get = environ.get
+
+    def get(self, name: str, /) -> str | None:
+        value: str | None = self._get(_environ_keys.get(name) or _environ_key(name))
+        return value
+
+    def lines(self, name: str) -> Sequence[str]:
+        value = self._get(_header_key(name))
+        return (value,) if value else ()
+
+
+# Names come from our own code and from the site's, never from clients. Headers that
+# name an address have a key that is in no environ.
+_environ_keys: dict[str, str] = {}
+
+
+def _environ_key(name: str) -> str:
+    key = "hidden" if name in ADDRESS_HEADERS else _header_key(name)
+    _environ_keys[name] = key
+    return key
+
+
+def _header_key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+
+
+class _ScopeHeaders:
+    __slots__ = ("_found", "_raw")
+
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self._raw: Sequence[tuple[bytes, bytes]] = scope.get("headers") or ()
+        self._found: dict[bytes, bytes] | None = None
+
+    def get(self, name: str, /) -> str | None:
+        found = self._found
+        if found is None:
+            found = self._found = self._read()
+        value = found.get(_raw_names.get(name) or _raw_name(name))
+        return None if value is None else value.decode("latin-1")
+
+    def lines(self, name: str) -> Sequence[str]:
+        raw_name = name.encode("latin-1")
+        return [v.decode("latin-1") for k, v in self._raw if k.lower() == raw_name]
+
+    def _read(self) -> dict[bytes, bytes]:
+        raw = list(self._raw)
+        found = {name.lower(): value for name, value in raw}
+        if len(found) < len(raw):
+            found.clear()
+            for given, value in raw:
+                name = given.lower()
+                # HTTP/2 splits cookies over lines (RFC 9113 section 8.2.3).
+                between = b"; " if name == b"cookie" else b", "
+                found[name] = found[name] + between + value if name in found else value
+        return found
+
+
+_raw_names: dict[str, bytes] = {}
+
+
+def _raw_name(name: str) -> bytes:
+    # No header has a blank in its name.
+    key = b"not shown" if name in ADDRESS_HEADERS else name.encode("latin-1")
+    _raw_names[name] = key
+    return key
