@@ -38,6 +38,7 @@ from server_tracking.scrubbing import (
     scrubbed_referrer,
     scrubbed_text,
     scrubbed_url,
+    scrubbed_user_id,
 )
 from server_tracking.settings import Settings
 from server_tracking.titles import HtmlTitleExtractor, content_charset, title_from
@@ -171,7 +172,7 @@ class Extractor:
             visitor, session = _nobody(time.time())
         else:
             is_new = session.is_new and session.number == 1
-            visitor = Visitor(identity.client_id, user_id, is_new)
+            visitor = Visitor(identity.client_id, scrubbed_user_id(user_id), is_new)
         return Context(
             visitor,
             session,

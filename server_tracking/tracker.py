@@ -37,6 +37,7 @@ from server_tracking.hits import (
     Visitor,
 )
 from server_tracking.reasons import Reason
+from server_tracking.scrubbing import scrubbed_hit
 from server_tracking.senders import Sender, Stats
 from server_tracking.senders.inline import InlineSender
 from server_tracking.senders.thread import ThreadSender
@@ -347,12 +348,13 @@ class Tracker:
     def send(self, hit: Hit) -> bool:
         """Hand a complete *hit* to the sender; True if every system's lane took it.
 
-        A hit whose consent says no goes nowhere and is counted so.
+        Its texts are scrubbed of personal data. A hit whose consent says no goes
+        nowhere and is counted so.
         """
         if hit.context.consent.analytics is False:
             self.count(Reason.DENIED)
             return False
-        return self.sender.send(hit)
+        return self.sender.send(scrubbed_hit(hit))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait at most *timeout* seconds until all hits so far have an end."""

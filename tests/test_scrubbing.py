@@ -10,12 +10,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from server_tracking import Event, Purchase
 from server_tracking.scrubbing import (
     DEFAULT_KEEP,
+    scrubbed_hit,
     scrubbed_referrer,
     scrubbed_text,
     scrubbed_url,
+    scrubbed_user_id,
 )
+from server_tracking.testing import sample_context, sample_hits
 
 # In and out, written by hand.
 CORPUS = json.loads(
@@ -247,3 +251,56 @@ def test_64_kib_of_anything_cost_little(piece, end):
     referrer("https://other.example/" + text)
 
     assert time.process_time() - began < 0.5  # 0.02 on an idle machine
+
+
+# Events.
+
+
+def test_what_a_site_says_of_an_event_is_scrubbed():
+    hit = Event(
+        context=sample_context(),
+        category="Mail to max@example.com",
+        action="Call +49 170 1234567",
+        label="from 203.0.113.77\r\nX: y",
+        params={"to": "eva@example.org", "count": 3, "ok": True},
+        extra={"ga4": {"raw": "kept@example.com"}},
+    )
+
+    clean = scrubbed_hit(hit)
+
+    assert (clean.category, clean.action) == ("Mail to [email]", "Call [phone]")
+    assert clean.label == "from [ip] X: y"
+    assert clean.params == {"to": "[email]", "count": 3, "ok": True}
+    assert clean.extra == hit.extra
+    assert (clean.id, clean.time) == (hit.id, hit.time)
+
+
+@pytest.mark.parametrize("hit", sample_hits(), ids=lambda hit: type(hit).__name__)
+def test_a_clean_hit_stays_the_same_object(hit):
+    assert scrubbed_hit(hit) is hit
+
+
+def test_the_number_of_an_order_stays_whatever_it_looks_like():
+    hit = Purchase(context=sample_context(), transaction_id="4111111111111111")
+
+    assert scrubbed_hit(hit) is hit
+
+
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "kept"),
+    [
+        ("4711", "4711"),
+        (DIGEST, DIGEST),  # opaque, though it looks like a token
+        ("max@example.com", None),
+        ("user:max@example.com", None),
+        ("+491701234567", None),
+        ("", None),
+        (None, None),
+        ("x" * 257, None),
+    ],
+)
+def test_a_user_id_is_opaque_or_none(user_id, kept):
+    assert scrubbed_user_id(user_id) == kept
