@@ -294,6 +294,8 @@ DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     [
         ("4711", "4711"),
         (DIGEST, DIGEST),  # opaque, though it looks like a token
+        ("203.0.113.77", None),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlY2FuYXJ5", None),
         ("max@example.com", None),
         ("user:max@example.com", None),
         ("+491701234567", None),
