@@ -12,6 +12,7 @@ from server_tracking.errors import (
     TransportError,
 )
 from server_tracking.exchange import Request, Response
+from server_tracking.explanation import Explanation
 from server_tracking.extractor import (
     get_default_parameters,
     get_title,
@@ -50,6 +51,7 @@ __all__ = [
     "Device",
     "Event",
     "ExceptionHit",
+    "Explanation",
     "Hit",
     "InvalidParametersError",
     "Item",

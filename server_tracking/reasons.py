@@ -11,36 +11,74 @@ class Reason(StrEnum):
     """Name why a page view was not made, or a hit not delivered."""
 
     # Nothing at all may be sent for this request.
-    DENIED = "denied"  # the visitor refused
-    UNDECIDED = "undecided"  # the visitor has not agreed, and the mode asks for that
-    SIGNALLED = "signalled"  # the browser objects: Sec-GPC or DNT
-    OWN = "own"  # the site's own people, marked by the own cookie
-    BOT = "bot"  # a robot by its user agent
-    SKIPPED = "skipped"  # a handler called `current().skip()`
+    DENIED = "denied"
+    UNDECIDED = "undecided"
+    SIGNALLED = "signalled"
+    OWN = "own"
+    BOT = "bot"
+    SKIPPED = "skipped"
 
     # The request is no page view (events in it still count).
-    METHOD = "method"  # not GET
-    EXCLUDED = "excluded"  # path listed in `pageview_exclude`
-    SPECULATIVE = "speculative"  # prefetch or prerender: nobody has seen it yet
-    SUBRESOURCE = "subresource"  # image, script, frame, fetch: by Fetch Metadata
-    AJAX = "ajax"  # partial update, by X-Requested-With, HX-Request and the like
-    NOT_HTML = "not_html"  # the request does not ask for, or the answer is not, HTML
-    STATUS = "status"  # answered with neither 200 nor 304
-    DOWNLOAD = "download"  # Content-Disposition: attachment
-    UNANSWERED = "unanswered"  # the application never began an answer
+    METHOD = "method"
+    EXCLUDED = "excluded"
+    SPECULATIVE = "speculative"
+    SUBRESOURCE = "subresource"
+    AJAX = "ajax"
+    NOT_HTML = "not_html"
+    STATUS = "status"
+    DOWNLOAD = "download"
+    UNANSWERED = "unanswered"
 
     # The sender did not take the hit.
     QUEUE_FULL = "queue_full"
     TOO_BIG = "too_big"
-    INVALID = "invalid"  # it cannot be encoded
-    CLOSED = "closed"  # the tracker was closed before
-    REENTRANT = "reentrant"  # made by the sender's own code
+    INVALID = "invalid"
+    CLOSED = "closed"
+    REENTRANT = "reentrant"
 
     # The sender took it, the system did not.
-    UNSUPPORTED = "unsupported"  # the system has no words for this kind of hit
-    REFUSED = "refused"  # the system answered with a final error
-    DROPPED = "dropped"  # the system said yes and threw it away
-    UNKNOWN = "unknown"  # sent whole, no answer, and a second try could double it
-    EXPIRED = "expired"  # older than the system's maximal age
-    ABANDONED = "abandoned"  # attempts used up, or the process ended first
-    HOOK = "hook"  # `before_send` said no, or failed
+    UNSUPPORTED = "unsupported"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    ABANDONED = "abandoned"
+    HOOK = "hook"
+
+    @property
+    def meaning(self) -> str:
+        """Say in one sentence what it means, and where it comes from."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Reason.DENIED: "The visitor refused (cookie_action or cookie_status).",
+    Reason.UNDECIDED: "The visitor has not agreed yet, and consent_mode asks for that.",
+    Reason.SIGNALLED: "The browser objects, by Sec-GPC or DNT.",
+    Reason.OWN: "The site's own people, marked by the own cookie.",
+    Reason.BOT: "The user agent is that of a robot, or there is none.",
+    Reason.SKIPPED: "A handler called current().skip().",
+    Reason.METHOD: "Only GET requests are page views.",
+    Reason.EXCLUDED: "The path is in pageview_exclude, or a common one such as /health.",
+    Reason.SPECULATIVE: "A prefetched or prerendered page, which nobody has seen yet.",
+    Reason.SUBRESOURCE: "An image, a script, a frame or a fetch, by Fetch Metadata or "
+    "for want of HTML in Accept.",
+    Reason.AJAX: "A script asked for a part of a page (X-Requested-With, HX-Request "
+    "and the like).",
+    Reason.NOT_HTML: "The answer is not HTML.",
+    Reason.STATUS: "The answer has another status than 200 or 304.",
+    Reason.DOWNLOAD: "The answer is to be saved (Content-Disposition: attachment).",
+    Reason.UNANSWERED: "The application never began an answer.",
+    Reason.QUEUE_FULL: "The sender holds as many hits as it may.",
+    Reason.TOO_BIG: "The hit is larger than one may be.",
+    Reason.INVALID: "The hit cannot be encoded.",
+    Reason.CLOSED: "The tracker was closed before, or the request was over.",
+    Reason.REENTRANT: "The hit was made by code that the sender itself runs.",
+    Reason.UNSUPPORTED: "The system has no words for this kind of hit.",
+    Reason.REFUSED: "The system answered with a final error.",
+    Reason.DROPPED: "The system said yes, and threw the hit away.",
+    Reason.UNKNOWN: "Sent whole, but not answered; a second try could double it.",
+    Reason.EXPIRED: "Older than the system takes.",
+    Reason.ABANDONED: "All tries used up, or the process ended first.",
+    Reason.HOOK: "before_send kept the hit back, or failed.",
+}

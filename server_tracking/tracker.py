@@ -16,7 +16,8 @@ import anyio.to_thread
 import msgspec
 
 from server_tracking.errors import ConfigurationError
-from server_tracking.exchange import Request
+from server_tracking.exchange import Request, Response
+from server_tracking.explanation import Explanation, explanation_of
 from server_tracking.extractor import Extractor, extractor_from
 from server_tracking.hits import (
     Consent,
@@ -377,6 +378,15 @@ class Tracker:
                 not_tracked=dict(self._not_tracked),
                 errors=self._errors,
             )
+
+    def explain(
+        self, request: Request, response: Response | None = None
+    ) -> Explanation:
+        """Say what becomes of *request* (and its *response*), and why; sends nothing.
+
+        Print it, or look at its steps.
+        """
+        return explanation_of(request, response, self.extractor, self.systems)
 
     def own_cookie(self, request: Request) -> str:
         """Write the Set-Cookie value that marks the site's own people.
