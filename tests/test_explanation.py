@@ -1,5 +1,7 @@
 """`tracker.explain`: what becomes of a request, and why."""
 
+from pathlib import Path
+
 import pytest
 
 from server_tracking import Reason, Request, Response, Tracker
@@ -113,3 +115,11 @@ def test_explaining_sends_nothing_and_counts_nothing(explain, browser):
 def test_every_reason_has_a_meaning():
     for reason in Reason:
         assert reason.meaning.endswith(".")
+
+
+def test_every_reason_is_documented():
+    page = Path(__file__).parents[1] / "docs" / "reasons.md"
+    text = page.read_text("utf-8")
+
+    for reason in Reason:
+        assert f"| `{reason}` | {reason.meaning} |" in text

@@ -1,0 +1,1 @@
+"""What tracking costs: `make bench`."""
