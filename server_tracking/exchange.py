@@ -155,22 +155,33 @@ def request_from_scope(
 
 
 class _LazyRequest(Request):
-    """Read a part from its source when it is first asked for, and keep it.
+    """Read the address, and the parts of the URL, when one is first asked for.
 
     Python asks `__getattr__` only for what no slot holds yet.
     """
 
     __slots__ = ("_address_rule", "_source")
 
-    _readers: Mapping[str, Callable[[Any], Any]]
+    _source: Mapping[str, Any]
+    _address_rule: AddressRule
 
     def __getattr__(self, name: str) -> Any:
-        reader = self._readers.get(name)
-        if reader is None:
+        if name == "address":
+            self.address = self._read_address()
+        elif name in _URL_PARTS:
+            self._read_url()
+        else:
             raise AttributeError(name)
-        value = reader(self)
-        setattr(self, name, value)
-        return value
+        return getattr(self, name)
+
+    def _read_address(self) -> str | None:
+        raise NotImplementedError
+
+    def _read_url(self) -> None:
+        raise NotImplementedError
+
+
+_URL_PARTS = frozenset({"host", "path", "query", "root_path", "scheme"})
 
 
 class _EnvironRequest(_LazyRequest):
@@ -183,26 +194,21 @@ class _EnvironRequest(_LazyRequest):
         self.method = environ.get("REQUEST_METHOD") or "GET"
         self.path_info = _utf8(environ.get("PATH_INFO") or "")
 
-    def _host(self) -> str | None:
+    def _read_address(self) -> str | None:
+        peer = self._source.get("REMOTE_ADDR")
+        return self._address_rule(peer, self.headers.lines)
+
+    def _read_url(self) -> None:
         get = self._source.get
-        host = public_host(get("HTTP_HOST"), self.scheme)
+        self.scheme = scheme = get("wsgi.url_scheme") or "http"
+        host = public_host(get("HTTP_HOST"), scheme)
         if host is None:
             name, port = get("SERVER_NAME"), get("SERVER_PORT")
-            host = public_host(f"{name}:{port}" if port else name, self.scheme)
-        return host
-
-    _readers = {
-        "address": lambda self: self._address_rule(
-            self._source.get("REMOTE_ADDR"), self.headers.lines
-        ),
-        "host": _host,
-        "path": lambda self: self.root_path + self.path_info or "/",
-        "query": lambda self: self._source.get("QUERY_STRING") or "",
-        "root_path": lambda self: _utf8(self._source.get("SCRIPT_NAME") or "").rstrip(
-            "/"
-        ),
-        "scheme": lambda self: self._source.get("wsgi.url_scheme") or "http",
-    }
+            host = public_host(f"{name}:{port}" if port else name, scheme)
+        self.host = host
+        self.root_path = _utf8(get("SCRIPT_NAME") or "").rstrip("/")
+        self.path = self.root_path + self.path_info or "/"
+        self.query = get("QUERY_STRING") or ""
 
 
 class _ScopeRequest(_LazyRequest):
@@ -222,30 +228,23 @@ class _ScopeRequest(_LazyRequest):
             path = path[len(root_path) :]
         self.path_info = path
 
-    def _address(self) -> str | None:
+    def _read_address(self) -> str | None:
         client = self._source.get("client")
         return self._address_rule(client[0] if client else None, self.headers.lines)
 
-    def _host(self) -> str | None:
-        scheme = self.scheme
+    def _read_url(self) -> None:
+        scope = self._source
+        self.scheme = scheme = scope.get("scheme") or "http"
         host = public_host(self.headers.get("host"), scheme)
-        if host is None and (server := self._source.get("server")):
+        if host is None and (server := scope.get("server")):
             name, port = server
             # A Unix socket has a path for a name and no port.
             if port:
                 name = f"[{name}]" if ":" in name else name
                 host = public_host(f"{name}:{port}", scheme)
-        return host
-
-    _readers = {
-        "address": _address,
-        "host": _host,
-        "path": lambda self: self.root_path + self.path_info or "/",
-        "query": lambda self: (self._source.get("query_string") or b"").decode(
-            "latin-1"
-        ),
-        "scheme": lambda self: self._source.get("scheme") or "http",
-    }
+        self.host = host
+        self.path = self.root_path + self.path_info or "/"
+        self.query = (scope.get("query_string") or b"").decode("latin-1")
 
 
 def public_host(value: str | None, scheme: str) -> str | None:
