@@ -4,12 +4,12 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo test fmt lint types bench clean
+.PHONY: help demo test fmt lint types bench docs-tables clean
 
 help:
 	@echo "make demo   an example site and the inspector beside it (ARGS=--once, --asgi)"
 	@echo "make test   the whole test suite (ARGS=... for pytest)"
-	@echo "make fmt | lint | types | bench | clean"
+	@echo "make fmt | lint | types | bench | docs-tables | clean"
 
 demo: .venv/demo
 	$(BIN)/server-tracking demo $(ARGS)
@@ -30,6 +30,9 @@ types: .venv/test .venv/lint
 
 bench: .venv/test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs-tables: .venv/demo
+	$(BIN)/server-tracking parameters --markdown > docs/parameters.md
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -52,12 +52,15 @@ def _run(argv: Sequence[str] | None) -> int:
 def _program() -> click.Group:
     import click
 
+    from server_tracking.checking.command import check
+    from server_tracking.checking.explaining import explain
     from server_tracking.demo.command import demo
     from server_tracking.inspector.command import inspect
+    from server_tracking.reference.command import parameters
 
     program = click.Group(
         help="Server-side analytics for any Python web application.",
-        commands=[demo, inspect],
+        commands=[check, demo, explain, inspect, parameters],
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     return click.version_option(package_name="server-tracking")(program)

@@ -1,0 +1,1 @@
+"""Check an installation: its configuration, its systems, and what becomes of a hit."""
