@@ -3,6 +3,17 @@
 A system is a frozen value of credentials and options with pure methods; only
 senders do I/O. To add one, write one module here (or anywhere) with a class
 that fulfils `System`; `docs/new-system.md` shows how.
+
+The packages here have the same shape, and the same names for it:
+
+    system.py     the class: its options, limits and calls
+    saying.py     `say`: what is told of a hit, whole and uncut
+    checking.py   `check`: what the system refuses, cuts or ignores of that
+    fitting.py    `fit`: cut and drop, so that nothing exceeds a limit
+    answers.py    `outcome_of`: what an answer means
+
+Beside them stand `options.py` where there are many options to check, and what the
+protocol knows: `parameters.py` as classes, `tables.py` as tables.
 """
 
 from __future__ import annotations
@@ -10,14 +21,53 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
 from server_tracking.calls import Call, Limits, Outcome, Problem
 from server_tracking.errors import ConfigurationError
 from server_tracking.hits import Hit
 
-__all__ = ["System", "discovered_systems", "system_from_url"]
+if TYPE_CHECKING:
+    from server_tracking.systems.goatcounter import GoatCounter
+    from server_tracking.systems.google_analytics_4 import GoogleAnalytics4
+    from server_tracking.systems.matomo import Matomo
+    from server_tracking.systems.plausible import Plausible
+    from server_tracking.systems.posthog import PostHog
+    from server_tracking.systems.umami import Umami
+    from server_tracking.systems.universal_analytics import UniversalAnalytics
+
+__all__ = [
+    "GoatCounter",
+    "GoogleAnalytics4",
+    "Matomo",
+    "Plausible",
+    "PostHog",
+    "System",
+    "Umami",
+    "UniversalAnalytics",
+    "discovered_systems",
+    "system_from_url",
+]
+
+
+# Each system is loaded when it is first asked for: all seven together take as long
+# to import as the rest of the library.
+_MODULES = {
+    "GoatCounter": "goatcounter",
+    "GoogleAnalytics4": "google_analytics_4",
+    "Matomo": "matomo",
+    "Plausible": "plausible",
+    "PostHog": "posthog",
+    "Umami": "umami",
+    "UniversalAnalytics": "universal_analytics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 @runtime_checkable
@@ -86,12 +136,19 @@ def system_from_url(url: str) -> System:
     for an unknown scheme (naming the known ones) or what the system refuses; the
     message never repeats the URL, which may hold secrets.
     """
-    scheme = url.partition("://")[0].partition("+")[0]
+    front, mark, _ = url.partition("://")
+    scheme = front.partition("+")[0]
     systems = discovered_systems()
     if scheme not in systems:
         known = ", ".join(sorted(systems))
-        raise ConfigurationError(
-            f"No analytics system has the URL scheme {scheme[:40]!r}; known are {known}.",
-            option="systems",
-        )
-    return systems[scheme].from_url(urlsplit(url))
+        found = f"the URL scheme {scheme[:40]!r}" if mark else "a URL without ://"
+        message = f"No analytics system has {found}; known are {known}."
+        raise ConfigurationError(message, option="systems")
+    system = systems[scheme]
+    try:
+        return system.from_url(urlsplit(url))
+    except ConfigurationError as error:
+        message = f"{system.__name__}: {error}"
+    except ValueError:  # of urlsplit, which repeats what it cannot read
+        message = f"{system.__name__}: its URL cannot be read."
+    raise ConfigurationError(message, option="systems")

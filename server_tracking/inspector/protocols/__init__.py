@@ -10,18 +10,23 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from server_tracking.calls import Problem
+from server_tracking.wire import json_bytes
 
 __all__ = [
     "Answer",
     "DecodedHit",
     "Parameter",
-    "ReceivingProtocol",
     "Received",
+    "ReceivingProtocol",
     "discovered_protocols",
+    "json_answer",
+    "split_url",
+    "text_of",
 ]
 
 
@@ -109,6 +114,26 @@ class ReceivingProtocol(Protocol):
     def answer(self, received: Received, hits: Sequence[DecodedHit]) -> Answer:
         """Answer as the real system does, to good and to bad requests."""
         ...
+
+
+def text_of(value: object) -> str:
+    """Show a value as it was sent: text as it is, nothing for null, else JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json_bytes(value).decode()
+
+
+def split_url(url: str) -> SplitResult:
+    """Split *url* into its parts, which are empty if it cannot be read."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def json_answer(status: int, content: object) -> Answer:
+    """Answer with *content* as JSON."""
+    return Answer(status, {"content-type": "application/json"}, json_bytes(content))
 
 
 def discovered_protocols() -> dict[str, ReceivingProtocol]:
