@@ -1,0 +1,109 @@
+"""A collector that is stopped, hangs or fails: the site answers as if it were not there."""
+
+import socket
+import statistics
+import threading
+import time
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from server_tracking import Tracker
+from server_tracking.systems import GoogleAnalytics4, Plausible
+from server_tracking.wsgi import TrackingMiddleware
+
+PAGE = b"<!doctype html><title>A page</title>" + b"<p>Text.</p>" * 2000
+ROUNDS = 300
+
+
+def site(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/html"), ("X-Own", "1")])
+    return [PAGE]
+
+
+class Collector:
+    """A collector that takes connections and then does as *behaviour* says."""
+
+    def __init__(self, behaviour):
+        self.behaviour = behaviour
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.open = []
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.open.append(connection)
+            if self.behaviour == "500":
+                threading.Thread(
+                    target=self.fail, args=(connection,), daemon=True
+                ).start()
+
+    def fail(self, connection):
+        try:
+            while connection.recv(65536):
+                connection.sendall(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")
+        except OSError:
+            return
+
+    def __enter__(self):
+        if self.behaviour == "stopped":
+            self.socket.close()
+        else:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        for connection in self.open:
+            connection.close()
+
+
+def environ_of(browser):
+    environ = {"REMOTE_ADDR": "203.0.113.7", "HTTP_HOST": "example.com"}
+    for name, value in browser.items():
+        environ["HTTP_" + name.upper().replace("-", "_")] = value
+    setup_testing_defaults(environ)
+    return environ
+
+
+def serve(app, browser):
+    """Serve one request; returns the answer without our cookie, and the seconds."""
+    environ = environ_of(browser)
+    heads = []
+    begun = time.perf_counter()
+    body = app(environ, lambda status, headers, *_: heads.append((status, headers)))
+    answer = b"".join(body)
+    if hasattr(body, "close"):
+        body.close()
+    seconds = time.perf_counter() - begun
+    [(status, headers)] = heads
+    kept = [pair for pair in headers if not pair[1].startswith("vn=")]
+    return (status, kept, answer), seconds
+
+
+@pytest.mark.parametrize("behaviour", ["stopped", "hanging", "500"])
+def test_every_answer_is_the_same_and_as_fast(behaviour, browser):
+    with Collector(behaviour) as collector:
+        tracker = Tracker(
+            GoogleAnalytics4("G-XXXX", "made-up", endpoint=collector.url),
+            Plausible("example.com", url=collector.url),
+            secret_key="a secret key for tests",
+            strict=True,
+        )
+        tracked = TrackingMiddleware(site, tracker)
+        plain = [serve(site, browser) for _ in range(ROUNDS)]
+        watched = [serve(tracked, browser) for _ in range(ROUNDS)]
+        tracker.close(0.2)
+
+    assert {repr(answer) for answer, _ in watched} == {repr(plain[0][0])}
+    # No wait of any kind fits into this: a connection attempt alone takes longer.
+    assert statistics.median(s for _, s in watched) < 0.001
+    assert sorted(s for _, s in watched)[-ROUNDS // 20] < 0.02
+    for counts in tracker.stats().systems.values():
+        assert counts.submitted == ROUNDS
+        assert counts.delivered == 0
