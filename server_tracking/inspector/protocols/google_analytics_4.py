@@ -95,8 +95,10 @@ class _GoogleAnalytics4Protocol:
         problems += [finding.problem for finding in check_body(body, now, app=app)]
         around = [*_query_parameters(query), *_body_parameters(body)]
         events = body.get("events")
+        if isinstance(events, dict):  # ga4mp sends an event it had postponed like that
+            events = [events]
         if not isinstance(events, list) or not events:
-            if not (body.get("user_properties") or body.get("user_data")):
+            if events or not (body.get("user_properties") or body.get("user_data")):
                 message = "A request has at least one event."
                 problems.append(Problem("events", message, _TRANSPORT, fatal=True))
             return [_hit(body, {}, received, around, problems)]

@@ -75,6 +75,9 @@ def check_body(
         if name not in BODY:
             message = f"The protocol has no field {name[:LONGEST_NAME]!r}."
             yield Finding("VALUE_INVALID", name, message, REFERENCE, True, False)
+    if not isinstance(body.get("events", []), list):
+        message = "The events are a list, also if there is one."
+        yield invalid("events", message, REFERENCE)
     yield from _identity(body, app)
     yield from check_time("timestamp_micros", body.get("timestamp_micros"), now)
     yield from _consent(body.get("consent"))

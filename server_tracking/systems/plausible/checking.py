@@ -78,8 +78,9 @@ def spelled_out(event: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for key, value in event.items():
         told.setdefault(_SHORT.get(key, key), value)
-    if isinstance(props := told.get("props"), str):
-        told["props"] = json_from(well_formed(props), otherwise=props)
+    for key in ("props", "revenue"):  # as objects, or as texts of them
+        if isinstance(text := told.get(key), str):
+            told[key] = json_from(well_formed(text), otherwise=text)
     return told
 
 
