@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
+# All that the whole test suite can use; without one of them its tests skip.
+TEST_GROUPS := $(foreach group,test frameworks servers queues metrics browser clients,--group $(group))
 
 .PHONY: help demo test fmt lint types bench docs-tables clean
 
@@ -48,7 +50,7 @@ clean:
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | .venv/bin/pip
-	$(PIP) -c constraints.txt -e '.[inspector,curl]' --group test --group frameworks --group servers --group browser --group clients
+	$(PIP) -c constraints.txt -e '.[inspector,curl]' $(TEST_GROUPS)
 	@touch $@
 
 .venv/lint: pyproject.toml constraints.txt | .venv/bin/pip

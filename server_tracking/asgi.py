@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from server_tracking.exchange import request_from_scope
-from server_tracking.observation import Observation
+from server_tracking.observation import OBSERVED, Observation
 from server_tracking.tracker import Tracker, collector
 
 __all__ = ["TrackingMiddleware"]
@@ -20,7 +21,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
-_MARK = "server_tracking.observed"
+logger = logging.getLogger("server_tracking")
+
+LAST_FLUSH = 5.0  # seconds; supervisors kill after 10 (Docker) to 30 (Kubernetes)
+_SHUT_DOWN = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 _LAST_PIECES = frozenset(
     {"http.response.pathsend", "http.response.body", "http.response.zerocopysend"}
 )
@@ -32,6 +36,10 @@ class TrackingMiddleware:
     Messages go out as they are, at once, but for the cookies of a visitor in the
     head of an answer; `receive` is not touched. Scopes other than HTTP pass.
     Installed twice, it counts once.
+
+    When the application has shut down (lifespan), the hits that are left are sent,
+    for at most 5 seconds, before the server hears of it: uvicorn runs no `atexit`
+    after SIGTERM. An application without lifespan gives no such moment.
     """
 
     def __init__(self, app: ASGIApplication, tracker: Tracker) -> None:
@@ -40,10 +48,13 @@ class TrackingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, observed if it is an HTTP request."""
-        if scope["type"] != "http" or _MARK in scope:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, self._flushing_send(send))
+            return
+        if scope["type"] != "http" or OBSERVED in scope:
             await self.app(scope, receive, send)
             return
-        scope[_MARK] = True
+        scope[OBSERVED] = True
         observation = Observation(self.tracker, scope, request_from_scope)
         # Set anew for each request: a server may hand on the context of the last.
         collector.set(observation)
@@ -68,6 +79,20 @@ class TrackingMiddleware:
                 await self._close(observation)
 
         return observed
+
+    def _flushing_send(self, send: Send) -> Send:
+        async def flushing(message: Message) -> None:
+            if message["type"] in _SHUT_DOWN:
+                await self._flush()
+            await send(message)
+
+        return flushing
+
+    async def _flush(self) -> None:
+        # The server may give up on us; what is under way comes to its end.
+        with anyio.CancelScope(shield=True):
+            if not await self.tracker.aflush(LAST_FLUSH):
+                logger.warning("Not all hits could be sent before the end.")
 
     async def _close(self, observation: Observation) -> None:
         if observation.closed:

@@ -18,6 +18,7 @@ __all__ = [
     "Headers",
     "Request",
     "Response",
+    "public_host",
     "request_from_environ",
     "request_from_scope",
 ]
@@ -185,12 +186,13 @@ _URL_PARTS = frozenset({"host", "path", "query", "root_path", "scheme"})
 
 
 class _EnvironRequest(_LazyRequest):
-    __slots__ = ()
+    __slots__ = ("_script_name",)
 
     def __init__(self, environ: Mapping[str, Any], address_rule: AddressRule) -> None:
         self._source = environ
         self._address_rule = address_rule
         self.headers: _EnvironHeaders = _EnvironHeaders(environ)
+        self._script_name: str = environ.get("SCRIPT_NAME") or ""
         self.method = environ.get("REQUEST_METHOD") or "GET"
         self.path_info = _utf8(environ.get("PATH_INFO") or "")
 
@@ -206,7 +208,7 @@ class _EnvironRequest(_LazyRequest):
             name, port = get("SERVER_NAME"), get("SERVER_PORT")
             host = public_host(f"{name}:{port}" if port else name, scheme)
         self.host = host
-        self.root_path = _utf8(get("SCRIPT_NAME") or "").rstrip("/")
+        self.root_path = _utf8(self._script_name).rstrip("/")
         self.path = self.root_path + self.path_info or "/"
         self.query = get("QUERY_STRING") or ""
 

@@ -99,12 +99,17 @@ class Extractor:
         )
         self.address_rule: AddressRule = _address_rule(settings)
 
-    def recognize(self, request: Request, now: float) -> Recognition:
-        """Read consent, own mark and identity of *request* at *now* (Unix seconds)."""
+    def recognize(
+        self, request: Request, now: float, *, action: str | None = None
+    ) -> Recognition:
+        """Read consent, own mark and identity of *request* at *now* (Unix seconds).
+
+        *action* is what the visitor has just decided, if not by the action cookie.
+        """
         settings = self.settings
         header = request.headers.get
         cookies = header("cookie")
-        decided = self._decision(cookies, header)
+        decided = self._decision(action, cookies, header)
         refusal = self._refusal(decided, cookies, header)
         if refusal is not None:
             return Recognition(decided, refusal)
@@ -184,7 +189,10 @@ class Extractor:
         )
 
     def _decision(
-        self, cookies: str | None, header: Callable[[str], str | None]
+        self,
+        action: str | None,
+        cookies: str | None,
+        header: Callable[[str], str | None],
     ) -> Decision:
         settings = self.settings
         signal = (settings.honor_gpc and _objects(header("sec-gpc"))) or (
@@ -192,7 +200,7 @@ class Extractor:
         )
         return decision(
             settings.consent_mode,
-            action=cookie_value(cookies, settings.cookie_action),
+            action=action or cookie_value(cookies, settings.cookie_action),
             status=self._statuses.get(
                 cookie_value(cookies, settings.cookie_status) or ""
             ),
@@ -281,21 +289,23 @@ def get_default_parameters(
     request: Request,
     response: Response | None = None,
     *,
+    title: str | None = None,
     settings: Settings | None = None,
 ) -> Context:
     """Extract all that *request* tells about a hit.
 
-    Given the *response* too, its title is found, and the cookies that identity and
-    session need are appended to its headers, where it may carry cookies. Without
+    Given the *response* too, its title is found (unless *title* is what a framework
+    knows of it), and the cookies that identity and session need are appended to its
+    headers, where it may carry cookies. Without
     *settings* the defaults count. If nothing may be sent for the request, the
     context says so in its consent, and no system tells anything made with it.
     """
     extractor = extractor_from(settings or Settings())
     now = time.time()
     recognition = extractor.recognize(request, now)
-    title = encoding = None
+    encoding = None
     if response is not None:
-        title = get_title(response)
+        title = title or get_title(response)
         encoding = content_charset(response.header("content-type") or "")
         if may_carry_cookie(response.status, response.header("cache-control")):
             response.headers += [

@@ -28,7 +28,10 @@ from server_tracking.reasons import Reason
 from server_tracking.titles import TitleReader, content_charset
 from server_tracking.tracker import Tracker, collector
 
-__all__ = ["Observation", "current", "guarded"]
+__all__ = ["OBSERVED", "Observation", "current", "guarded"]
+
+OBSERVED = "server_tracking.observed"
+"""Key in an environ or a scope that marks a request which some shell observes."""
 
 logger = logging.getLogger("server_tracking")
 
@@ -74,6 +77,7 @@ class Observation:
     status: int | None = None
     closed: bool = False
     wants_body: bool = False
+    events_only: bool = False  # the rules make no page view of it, and no exception
     _judged: bool = False
     _page_refusal: Reason | None = None
     _is_page: bool = False
@@ -101,6 +105,9 @@ class Observation:
         self.tracker = tracker
         self._source: Source | None = source
         self._request_from: Callable[..., Request] = request_from
+        # Read now: for what is mounted, frameworks rewrite the path in the source
+        # (Bottle, Starlette, Werkzeug's dispatcher).
+        self._request = guarded(tracker, None, self._read)
         self._begun = time.perf_counter()
         self._hits: list[tuple[type[Hit], Mapping[str, Any]]] = []
 
@@ -108,10 +115,9 @@ class Observation:
 
     @property
     def request(self) -> Request:
-        """The request, read from its source when it is first asked for."""
+        """The request as it came; most of it is read when it is first asked for."""
         if self._request is None:
-            rule = self.tracker.extractor.address_rule
-            self._request = self._request_from(self._source, rule)
+            self._request = self._read()
         return self._request
 
     @property
@@ -194,7 +200,11 @@ class Observation:
     @property
     def attentive(self) -> bool:
         """Whether the head of the answer matters: for a page view or an event."""
-        return guarded(self.tracker, False, self._judge) or bool(self._hits)
+        return (
+            guarded(self.tracker, False, self._judge)
+            or bool(self._hits)
+            or self._recognition is not None
+        )
 
     def respond(
         self, status: int, headers: Sequence[tuple[str, str]]
@@ -233,6 +243,9 @@ class Observation:
 
     # The work itself; raises freely.
 
+    def _read(self) -> Request:
+        return self._request_from(self._source, self.tracker.extractor.address_rule)
+
     def _judge(self) -> bool:
         """Tell whether the answer may make a page view or an exception."""
         settings = self.tracker.settings
@@ -260,7 +273,8 @@ class Observation:
         head = {name.lower(): value for name, value in headers}
         self._judge_answer(status, head)
         self._note_failure(status)
-        if not (self._is_page or self._hits):
+        # Whoever was recognised for a handler has to be known the next time.
+        if not (self._is_page or self._hits or self._recognition is not None):
             return []
         recognition = self._recognize(now)
         if recognition.refusal is not None:
@@ -276,7 +290,8 @@ class Observation:
             self._page_refusal = refusal_of_response(
                 status, content_type, head.get("content-disposition")
             )
-        self._is_page = self._page_refusal is None or self._page_by_hand
+        by_rule = self._page_refusal is None and not self.events_only
+        self._is_page = by_rule or self._page_by_hand
         self._encoding = content_charset(content_type) if content_type else None
         self._reader = None
         if (
@@ -292,7 +307,7 @@ class Observation:
         """Keep one exception for an answer, or an error, that the settings name."""
         settings = self.tracker.settings
         self._failure = None
-        if status < 400 or not settings.tracks_errors:
+        if status < 400 or not settings.tracks_errors or self.events_only:
             return
         wanted = (
             settings.pageview_na_exceptions
@@ -354,7 +369,7 @@ class Observation:
             self._add_failure(self._failure)
         tracker = self.tracker
         if not (self._is_page or self._hits):
-            tracker.count(self._page_refusal or Reason.UNANSWERED)
+            self._count_no_page()
             return
         refusal = self._refusal()
         if refusal is not None:
@@ -365,9 +380,13 @@ class Observation:
             params, server_ms = self._params or {}, self._server_ms
             tracker.send(PageView(context=context, params=params, server_ms=server_ms))
         else:
-            tracker.count(self._page_refusal or Reason.UNANSWERED)
+            self._count_no_page()
         for kind, fields in self._hits:
             tracker.send(kind(context=context, **fields))
+
+    def _count_no_page(self) -> None:
+        if not self.events_only:
+            self.tracker.count(self._page_refusal or Reason.UNANSWERED)
 
     def _add_failure(self, failure: Mapping[str, Any]) -> None:
         self._hits.append((ExceptionHit, {"time": time.time(), **failure}))

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from server_tracking.exchange import request_from_environ
-from server_tracking.observation import Observation
+from server_tracking.observation import OBSERVED, Observation
 from server_tracking.tracker import Tracker, collector
 
 __all__ = ["TrackingMiddleware"]
@@ -19,8 +19,6 @@ ExcInfo = (
 Write = Callable[[bytes], object]
 StartResponse = Callable[..., Write]
 WSGIApplication = Callable[[Environ, Any], Iterable[bytes]]
-
-_MARK = "server_tracking.observed"
 
 
 class TrackingMiddleware:
@@ -38,9 +36,9 @@ class TrackingMiddleware:
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Serve one request, observed."""
-        if _MARK in environ:
+        if OBSERVED in environ:
             return self.app(environ, start_response)
-        environ[_MARK] = True
+        environ[OBSERVED] = True
         observation = Observation(self.tracker, environ, request_from_environ)
         collector.set(observation)
         try:

@@ -3,7 +3,9 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "server_tracking.testing.senders", "server_tracking.testing.systems"
+    "server_tracking.testing.frameworks",
+    "server_tracking.testing.senders",
+    "server_tracking.testing.systems",
 )
 
 from server_tracking import Tracker  # noqa: E402

@@ -16,10 +16,11 @@ PACKAGE = Path(server_tracking.__file__).parent
 # From the top: each may import what stands below it, and of its own layer only what
 # OWN_LAYER allows.
 LAYERS = (
-    {"cli", "demo", "inspector", "testing"},
-    {"wsgi", "asgi", "decorators"},
+    {"cli", "checking", "demo", "draining", "inspector", "reference", "testing"},
+    {"wsgi", "asgi", "decorators", "configuration", "messages", "metrics", "tasks"},
     {"observation"},
     {"tracker"},
+    {"explanation"},
     {"extractor"},
     {"settings"},
     {"senders"},
@@ -36,15 +37,28 @@ LAYERS = (
         "titles",
         "visitors",
     },
-    {"calls", "errors", "exceptions", "exchange", "hits", "parameters", "reasons", "wire"},
+    {
+        "calls",
+        "endpoints",
+        "errors",
+        "exceptions",
+        "exchange",
+        "hits",
+        "parameters",
+        "reasons",
+        "wire",
+    },
 )
 OWN_LAYER = {
     "calls": {"hits"},
-    "cli": {"demo", "inspector", "testing"},
+    "checking": {"testing"},
+    "cli": {"checking", "demo", "draining", "inspector", "reference"},
     "demo": {"inspector"},
     "inspector": {"inspector"},
+    "endpoints": {"errors"},
     "exceptions": {"errors"},
     "parameters": {"errors"},
+    "reference": {"inspector", "testing"},
     "senders": {"senders"},
     "systems": {"systems"},
     "testing": {"testing", "inspector"},
@@ -53,11 +67,15 @@ OWN_LAYER = {
 # What the core may import beside the standard library.
 CORE_DEPENDENCIES = {"anyio", "itsdangerous", "msgspec", "requests", "werkzeug"}
 OPTIONAL = {
+    "checking": {"click"},
     "cli": {"click"},
     "demo": {"click"},
+    "draining": {"click"},
     "inspector": {"click", "starlette", "uvicorn"},
-    "senders": {"pycurl", "urllib3"},  # urllib3 is requests' own
-    "testing": {"pytest"},
+    "reference": {"click"},
+    "senders": {"celery", "pycurl", "urllib3"},  # urllib3 is requests' own
+    "tasks": {"celery"},
+    "testing": {"hypothesis", "pytest"},
     "titles": {"brotli", "brotlicffi", "zstandard", "compression"},
 }
 
@@ -190,7 +208,9 @@ def test_all_lists_exactly_the_public_names():
     for info in pkgutil.walk_packages([str(PACKAGE)], "server_tracking."):
         if info.name.startswith(
             (
+                "server_tracking.checking.",
                 "server_tracking.inspector.",
+                "server_tracking.reference.",
                 "server_tracking.demo",
                 "server_tracking.cli",
             )

@@ -1,5 +1,7 @@
 """The ASGI middleware: every message as it came, under asyncio and trio."""
 
+import threading
+
 import anyio
 import pytest
 
@@ -175,7 +177,7 @@ def test_the_applications_own_message_is_not_changed(run, tracker, browser):
     assert len(client.messages[0]["headers"]) == 2
 
 
-@pytest.mark.parametrize("kind", ["lifespan", "websocket", "something.new"])
+@pytest.mark.parametrize("kind", ["websocket", "something.new"])
 def test_other_scopes_pass_untouched(run, tracker, sender, kind):
     passed = []
 
@@ -188,6 +190,95 @@ def test_other_scopes_pass_untouched(run, tracker, sender, kind):
     assert passed == [({"type": kind}, untouched, print)]
     assert passed[0][0] is scope
     assert sender.hits == []
+
+
+class FlushCounter:
+    """A tracker's flush that is seen, and answers as it is told."""
+
+    def __init__(self, tracker, monkeypatch, *, works=True):
+        self.calls = []
+        self.works = works
+        monkeypatch.setattr(tracker, "flush", self)
+
+    def __call__(self, timeout):
+        self.calls.append((threading.current_thread(), timeout))
+        return self.works
+
+
+def lifespan(*said):
+    """Make an application that says its part of the lifespan protocol."""
+
+    async def app(scope, receive, send):
+        assert scope["type"] == "lifespan"
+        assert receive is untouched
+        for kind in said:
+            await send({"type": kind})
+
+    return app
+
+
+@pytest.mark.parametrize("end", ["complete", "failed"])
+def test_hits_are_flushed_when_the_application_has_shut_down(
+    run, tracker, monkeypatch, end
+):
+    flush = FlushCounter(tracker, monkeypatch)
+    sent = []
+
+    async def send(message):
+        sent.append((message["type"], len(flush.calls)))
+
+    said = ["lifespan.startup.complete", f"lifespan.shutdown.{end}"]
+    run(
+        TrackingMiddleware(lifespan(*said), tracker),
+        {"type": "lifespan"},
+        untouched,
+        send,
+    )
+
+    assert sent == [(said[0], 0), (said[1], 1)]
+    [(thread, timeout)] = flush.calls
+    assert thread is not threading.current_thread()  # the loop is not held up
+    assert timeout == 5.0
+
+
+def test_lifespan_messages_go_out_as_they_came(run, tracker):
+    messages = []
+
+    async def send(message):
+        messages.append(message)
+
+    failed = {"type": "lifespan.startup.failed", "message": "no database"}
+
+    async def app(scope, receive, send):
+        await send(failed)
+
+    run(TrackingMiddleware(app, tracker), {"type": "lifespan"}, untouched, send)
+
+    assert len(messages) == 1
+    assert messages[0] is failed
+
+
+def test_an_application_without_lifespan_says_so_as_ever(run, tracker, monkeypatch):
+    flush = FlushCounter(tracker, monkeypatch)
+
+    async def app(scope, receive, send):
+        raise NotImplementedError(scope["type"])
+
+    with pytest.raises(NotImplementedError, match="lifespan"):
+        run(TrackingMiddleware(app, tracker), {"type": "lifespan"}, untouched, print)
+
+    assert flush.calls == []
+
+
+def test_hits_that_could_not_be_sent_at_the_end_are_told_of(
+    run, tracker, monkeypatch, caplog
+):
+    FlushCounter(tracker, monkeypatch, works=False)
+
+    app = TrackingMiddleware(lifespan("lifespan.shutdown.complete"), tracker)
+    run(app, {"type": "lifespan"}, untouched, Client().send)
+
+    assert caplog.messages == ["Not all hits could be sent before the end."]
 
 
 def test_a_client_that_leaves_is_counted_and_the_error_goes_on(serve, sender):
@@ -363,15 +454,11 @@ class BlockingSender:
         return getattr(self.inner, name)
 
     def send(self, hit):
-        import threading
-
         self.threads.append(threading.current_thread())
         return self.inner.send(hit)
 
 
 def test_a_sender_that_blocks_does_not_hold_up_the_loop(run, sender, browser):
-    import threading
-
     from server_tracking import Tracker
 
     blocking = BlockingSender(sender)

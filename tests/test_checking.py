@@ -153,8 +153,8 @@ def test_with_urls_the_environment_does_not_count():
         ([PLAUSIBLE, PLAUSIBLE], {}, "systems", "given twice"),
         (["nosuch://x"], {}, "systems", "known are"),
         ([PLAUSIBLE, "nosuch://x"], {}, "systems", "System 2 of 2: "),
-        (["ga4://[x"], {}, "systems", "It is not a URL."),
-        (["ga4://secret-1@UA-1-1"], {}, "measurement_id", "'...'"),
+        (["ga4://[x"], {}, "systems", "its URL cannot be read."),
+        (["ga4://secret-1@UA-1-1"], {}, "systems", "'measurement_id': '...'"),
         (
             [],
             {"SERVER_TRACKING_SYSTEMS": PLAUSIBLE, "SERVER_TRACKING_COKIE_NAME": "x"},
@@ -338,7 +338,12 @@ def test_what_googles_validator_says_is_read():
 
 
 def test_what_the_old_validator_says_is_read():
-    message = {"messageType": "ERROR", "messageCode": "VALUE_MISSING", "parameter": "t"}
+    message = {
+        "messageType": "ERROR",
+        "description": "A value is required for parameter 't'.",
+        "messageCode": "VALUE_REQUIRED",
+        "parameter": "t",
+    }
     result = {"valid": False, "parserMessage": [message]}
     body = json.dumps({"hitParsingResult": [result]}).encode()
 
@@ -348,7 +353,8 @@ def test_what_the_old_validator_says_is_read():
 
     [problem] = first.problems
     assert problem.fatal
-    assert problem.message == "value_missing t"
+    assert problem.field == "t"
+    assert problem.message.endswith("parameter 't'. (VALUE_REQUIRED)")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from server_tracking.senders.inline import InlineSender
-from server_tracking.senders.thread import ThreadSender
 
 from server_tracking import (
     ConfigurationError,
@@ -27,6 +25,8 @@ from server_tracking import (
     Tracker,
 )
 from server_tracking.observation import Observation
+from server_tracking.senders.inline import InlineSender
+from server_tracking.senders.thread import ThreadSender
 from server_tracking.systems import GoogleAnalytics4, Plausible, UniversalAnalytics
 from server_tracking.testing import RecordingSender, sample_context
 from server_tracking.tracker import collector

@@ -21,7 +21,7 @@ from server_tracking.hits import Event, Hit, Page
 from server_tracking.senders.hooks import NO_HOOKS
 from server_tracking.senders.judging import judged
 from server_tracking.senders.transports import Answer
-from server_tracking.systems import System, UniversalAnalytics
+from server_tracking.systems import System
 from server_tracking.testing.samples import sample_context, sample_hits
 from server_tracking.visitors import new_client_id
 
@@ -55,7 +55,7 @@ def asked(system: System, now: float) -> SystemFinding:
     return SystemFinding(
         system.name,
         tuple(kinds_of(system, now)),
-        has_validator=_has_validator(system),
+        has_validator=any(_validation_calls(system, now)),
     )
 
 
@@ -70,13 +70,11 @@ def validated(
     system: System, now: float, client: Carrier
 ) -> tuple[Validation, ...] | None:
     """Have the collector of *system* check a hit of each kind; None if it cannot."""
-    if not _has_validator(system):
+    if not isinstance(system, Validating):
         return None
-    return tuple(
-        found
-        for hit in _samples(now)
-        if (found := _validation(system, hit, now, client)) is not None
-    )
+    calls = _validation_calls(system, now)
+    found = tuple(_validation(system, hit, call, client) for hit, call in calls)
+    return found or None
 
 
 def sent(system: System, now: float, client: Carrier, page: str) -> Delivery:
@@ -110,44 +108,22 @@ def _kind(hit: Hit) -> str:
     return str(type(hit).__struct_config__.tag)
 
 
-def _has_validator(system: System) -> bool:
-    return isinstance(system, Validating) or _debugging(system) is not None
-
-
-def _debugging(system: System) -> UniversalAnalytics | None:
-    """Return *system* as it talks to the validator, which is another address."""
-    if not isinstance(system, UniversalAnalytics):
-        return None
-    try:
-        return msgspec.structs.replace(system, debug=True, batch=False, method="POST")
-    except ValueError:  # this collector has none
-        return None
+def _validation_calls(system: System, now: float) -> Iterator[tuple[Hit, Call]]:
+    """Make the calls that have a hit of each kind checked, as far as *system* can."""
+    if not isinstance(system, Validating):
+        return
+    for hit in _samples(now):
+        call = system.validation_call(hit, now)
+        if call is not None:
+            yield hit, call
 
 
 def _validation(
-    system: System, hit: Hit, now: float, client: Carrier
-) -> Validation | None:
-    debugging = _debugging(system)
-    if debugging is not None:
-        call = next(debugging.encode([hit], now), None)
-    else:
-        call = (
-            system.validation_call(hit, now) if isinstance(system, Validating) else None
-        )
-    if call is None:
-        return None
+    system: Validating, hit: Hit, call: Call, client: Carrier
+) -> Validation:
     answer = client.answer(call)
     if isinstance(answer, TransportError):
         return Validation(_kind(hit), failure=str(answer))
     if answer.status != 200:
         return Validation(_kind(hit), failure=f"it answered {answer.status}")
-    if debugging is not None:
-        outcome = debugging.outcome(call, *answer)
-        if outcome.verdict is Verdict.DELIVERED:
-            return Validation(_kind(hit))
-        problem = Problem("(hit)", outcome.reason, "the validator", fatal=True)
-        return Validation(_kind(hit), (problem,))
-    found = (
-        system.problems_of_answer(answer.body) if isinstance(system, Validating) else ()
-    )
-    return Validation(_kind(hit), tuple(found))
+    return Validation(_kind(hit), tuple(system.problems_of_answer(answer.body)))

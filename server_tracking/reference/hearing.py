@@ -19,11 +19,12 @@ from server_tracking.reference.variants import MARK
 from server_tracking.systems import System
 from server_tracking.testing.samples import NOW
 
-__all__ = ["Ear", "Heard"]
+__all__ = ["Ear", "Heard", "told"]
 
 Heard = Mapping[str, tuple[str, ...]]
 """The values that were sent, by the parameter."""
 
+_Said = tuple[tuple[object, ...], ...]
 _INDEX = re.compile(r"\[[0-9]+\]")
 
 
@@ -38,11 +39,20 @@ class Ear:
         self.meanings: dict[str, str] = {}
         self._patterns: dict[str, str] = {}
         self._known = tuple((_pattern(name), name) for name in known)
+        # Most changes of a hit change nothing on the wire, and decoding takes longest.
+        self._heard: dict[_Said, Heard] = {}
 
     def hear(self, system: System, hits: Sequence[Hit]) -> Heard:
         """Return what *system* is told of *hits*; empty if nothing."""
+        calls = tuple(system.encode(hits, NOW))
+        said = tuple(map(_said_by, calls))
+        if said not in self._heard:
+            self._heard[said] = self._decoded(system, calls)
+        return self._heard[said]
+
+    def _decoded(self, system: System, calls: Iterable[Call]) -> Heard:
         found: dict[str, list[str]] = {}
-        for call in system.encode(hits, NOW):
+        for call in calls:
             for parameter in _parameters(system.name, call):
                 name = self._pattern_of(parameter.name)
                 self.meanings.setdefault(name, parameter.meaning)
@@ -57,6 +67,15 @@ class Ear:
             best = min(matches, key=lambda known: known.count("<"), default=plain)
             self._patterns[name] = best
         return self._patterns[name]
+
+
+def told(system: System, hits: Sequence[Hit]) -> list[tuple[str, bytes]]:
+    """Return what *system* is told of *hits*, with what no decoder shows."""
+    return [(urlsplit(call.url).query, call.body) for call in system.encode(hits, NOW)]
+
+
+def _said_by(call: Call) -> tuple[object, ...]:
+    return (call.method, call.url, call.body, *call.headers.items())
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -14,7 +14,8 @@ import msgspec
 
 from server_tracking.errors import ConfigurationError
 from server_tracking.hits import Event, Hit, PageView, ProductAction
-from server_tracking.reference.hearing import Ear, Heard
+from server_tracking.inspector.protocols import HIDDEN
+from server_tracking.reference.hearing import Ear, Heard, told
 from server_tracking.reference.variants import (
     MARK,
     bare_hits,
@@ -22,7 +23,7 @@ from server_tracking.reference.variants import (
     other_values,
     variants,
 )
-from server_tracking.systems import System
+from server_tracking.systems import ParameterRow, System
 
 __all__ = ["ParameterTable", "Row", "Source", "rows_of"]
 
@@ -35,14 +36,8 @@ class ParameterTable(Protocol):
     """A system that lists its protocol. Without it, only what is heard has a row."""
 
     @classmethod
-    def parameter_table(cls) -> Iterable[tuple[str, str, str]]:
-        """List all parameters: name, meaning, and why a server cannot send it, or "".
-
-        Names are as the inspector shows them, with ``<n>`` for an index and
-        ``<name>`` for a name of the site's own: ``pr<n>id``, ``items[<n>].price``,
-        ``props.<name>``. A value that has a meaning of its own may have a row:
-        ``name=purchase``.
-        """
+    def parameter_table(cls) -> Iterable[ParameterRow]:
+        """List all parameters, each once."""
         ...
 
 
@@ -82,7 +77,7 @@ def rows_of(kind: type[System]) -> list[Row]:
     """Make the table of the system *kind*: its protocol's rows, then others heard."""
     system = kind.example()
     listed = kind.parameter_table() if issubclass(kind, ParameterTable) else ()
-    table = {name: (meaning, note) for name, meaning, note in listed}
+    table = {row.name: row for row in listed}
     ear = Ear(table)
     sources = _sources(system, ear, table)
     own = set(ear.meanings) - sources.keys()
@@ -93,11 +88,11 @@ def rows_of(kind: type[System]) -> list[Row]:
     return [
         Row(
             name,
-            table[name][0] if name in table else ear.meanings.get(name, ""),
+            table[name].meaning if name in table else ear.meanings.get(name, ""),
             tuple(valued.get(name, sources.get(name, ()))),
             own=name in own,
             extra=name in reached,
-            note=table[name][1] if name in table else "",
+            note=table[name].note if name in table else "",
         )
         for name in names
     ]
@@ -130,8 +125,12 @@ def _sources(system: System, ear: Ear, table: Iterable[str]) -> dict[str, list[S
     _note(found, _origins(system, full, ear))
     _note(found, _origins(system, bare_hits(), ear), spare=True)
     plain = ear.hear(system, full)
+    hidden = [name for name, values in plain.items() if {*values} == {HIDDEN}]
     for option, changed in _options(system, table):
         heard = ear.hear(changed, full)
+        # What changes what is told, and nothing that is shown, is a secret.
+        if hidden and heard == plain and told(changed, full) != told(system, full):
+            found.update((name, [Source(option=option)]) for name in hidden)
         if _adds(heard, {**plain, **found}):
             of_these = [hit for hit in full if _adds(ear.hear(changed, [hit]), found)]
             said = _origins(changed, of_these, ear)

@@ -28,7 +28,7 @@ from server_tracking.senders.transports import (
 
 __all__ = ["CurlTransport"]
 
-MOST_IDLE_HANDLES = 32
+MOST_IDLE = 128  # handles and connections kept for the next calls
 
 
 class CurlTransport:
@@ -46,13 +46,20 @@ class CurlTransport:
         # The newer name where there is one: the other is deprecated.
         self._uploaded = getattr(self._curl, "SIZE_UPLOAD_T", self._curl.SIZE_UPLOAD)
         self._timeout = timeout
-        self._bundle = _ca_bundle()
+        bundle = _ca_bundle()
+        # A directory of certificates is as good as a file, for requests.
+        is_folder = bundle is not None and Path(bundle).is_dir()
+        kind = self._curl.CAPATH if is_folder else self._curl.CAINFO
+        self._trust = [(kind, bundle)] if bundle else []
         self._selector = selectors.DefaultSelector()
         self._ear, self._bell = socket.socketpair()
         self._ear.setblocking(False)
         self._bell.setblocking(False)
         self._selector.register(self._ear, selectors.EVENT_READ)
         self._multi: Any = self._curl.CurlMulti()
+        # Left alone, libcurl keeps four for each call that is under way just now, and
+        # closes them when many calls end together.
+        self._multi.setopt(self._curl.M_MAXCONNECTS, MOST_IDLE)
         self._multi.setopt(self._curl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(self._curl.M_TIMERFUNCTION, self._set_timer)
         self._timer: float | None = None  # when libcurl wants to be called
@@ -71,11 +78,12 @@ class CurlTransport:
         handle.setopt(curl.HEADERFUNCTION, flight.lines.append)
         handle.setopt(curl.WRITEFUNCTION, flight.take)
         if call.body or call.method == "POST":
-            handle.setopt(curl.POST, 1)
-            handle.setopt(curl.POSTFIELDS, call.body)
+            handle.setopt(curl.POSTFIELDS, call.body)  # makes it a POST
         else:
             handle.setopt(curl.HTTPGET, 1)
-        handle.setopt(curl.CUSTOMREQUEST, call.method)
+        if call.method != handle.method:
+            handle.setopt(curl.CUSTOMREQUEST, call.method)
+            handle.method = call.method
         self._multi.add_handle(handle)
         self._flying.add(flight)
 
@@ -112,6 +120,7 @@ class CurlTransport:
     def _new_handle(self) -> Any:
         curl = self._curl
         handle = curl.Curl()
+        handle.method = ""
         for option, value in (
             (curl.NOSIGNAL, 1),
             (curl.PROTOCOLS, curl.PROTO_HTTP | curl.PROTO_HTTPS),
@@ -120,12 +129,9 @@ class CurlTransport:
             (curl.HTTP_VERSION, curl.CURL_HTTP_VERSION_1_1),
             (curl.CONNECTTIMEOUT_MS, int(1000 * min(CONNECT_TIMEOUT, self._timeout))),
             (curl.TIMEOUT_MS, max(1, int(1000 * self._timeout))),
+            *self._trust,
         ):
             handle.setopt(option, value)
-        if self._bundle:
-            # A directory of certificates is as good as a file, for requests.
-            kind = curl.CAPATH if Path(self._bundle).is_dir() else curl.CAINFO
-            handle.setopt(kind, self._bundle)
         return handle
 
     # libcurl tells which sockets to watch, and when to be called next.
@@ -186,7 +192,7 @@ class CurlTransport:
                 self._flying.discard(flight)
                 landings.append((flight.token, self._result(flight, code)))
                 handle.flight = None
-                if len(self._idle) < MOST_IDLE_HANDLES:
+                if len(self._idle) < MOST_IDLE:
                     self._idle.append(handle)
                 else:
                     handle.close()
@@ -259,12 +265,17 @@ def _headers_from(lines: list[bytes]) -> dict[str, str] | None:
         if line.startswith(b"HTTP/"):
             headers.clear()
             whole = False
-        whole = whole or not line.strip()
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            key, text = name.strip().lower(), value.strip()
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        elif line in _BLANK:
+            whole = True
+        else:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                key, text = name.strip().lower(), value.strip()
+                headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers if whole else None
+
+
+_BLANK = (b"\r\n", b"\n")
 
 
 def _ca_bundle() -> str | None:

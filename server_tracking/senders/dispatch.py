@@ -19,7 +19,7 @@ from server_tracking.senders.judging import judged
 from server_tracking.senders.lanes import Entry, Lane, Parcel, Rules, lanes_for
 from server_tracking.senders.losses import LossNews
 from server_tracking.senders.packing import packed
-from server_tracking.senders.processes import importing
+from server_tracking.senders.processes import importing, in_event_loop
 from server_tracking.senders.sizes import size_of
 from server_tracking.senders.transports import (
     Landing,
@@ -47,7 +47,7 @@ class Options(NamedTuple):
     """How a `Dispatch` works.
 
     *timeout* is the deadline of one call, *exit_timeout* that of the flush at the
-    end of the process, in seconds.
+    end of the process, *patience* how long a caller waits for room, in seconds.
     """
 
     timeout: float
@@ -55,6 +55,7 @@ class Options(NamedTuple):
     transport: TransportName
     rules: Rules
     hooks: Hooks
+    patience: float = 0.0
 
 
 class Dispatch:
@@ -108,6 +109,8 @@ class Dispatch:
                 return self._refuse(Reason.CLOSED)
             if self._inside:
                 return self._refuse(Reason.REENTRANT)
+            if self.options.patience and not self._await_room(entry[1], now):
+                return self._refuse(Reason.CLOSED)
             self._inside = True
             accepted, early = self._admit(entry, now)
             self._inside = False
@@ -137,6 +140,25 @@ class Dispatch:
             elif queued == lane.full:
                 early = early or self._wake_at > now
         return accepted, early
+
+    def _await_room(self, size: int, now: float) -> bool:
+        """Wait for room, if that can help and holds up no loop; False if closed.
+
+        A lane whose system is down makes no room, and is not waited for.
+        """
+        until = now + self.options.patience
+
+        def is_over() -> bool:
+            moment = monotonic()
+            return self._closed or all(
+                lane.has_room(size) or lane.is_stuck(until, moment)
+                for lane in self._in_order
+            )
+
+        if not is_over() and not in_event_loop():
+            self._start()
+            self._progress.wait_for(is_over, self.options.patience)
+        return not self._closed
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was accepted has an end; False if it will not be so.

@@ -32,6 +32,7 @@ RULES = Rules(
     misconfigured_pause=30.0,
     retry_after_cap=30.0,
     concurrency=10_000,
+    first_calls=10_000,
     linger=0.0,
 )
 CONNECTIONS = 32  # kept open for each host

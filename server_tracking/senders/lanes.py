@@ -16,69 +16,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
 
-import msgspec
-
-from server_tracking.calls import Call, Outcome, Verdict
-from server_tracking.hits import Hit
+from server_tracking.calls import Outcome, Verdict
 from server_tracking.reasons import Reason
 from server_tracking.senders import Counts
+from server_tracking.senders.parcels import Entry, Packed, Parcel, Rules
 from server_tracking.systems import System
 
 __all__ = ["Entry", "Lane", "Packed", "Parcel", "Rules", "lanes_for"]
 
-Entry = tuple[Hit, int, float]
-"""A hit, its size in bytes, and when it was made, on the monotonic clock."""
-
 REJECTIONS = (Reason.INVALID, Reason.UNSUPPORTED, Reason.REFUSED, Reason.HOOK)
 LINGERING_SINGLES = 32  # that many hits go at once even if each needs its own call
 SHORTEST_WAIT = 0.1  # seconds before any second try
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds and patience of a lane; all times in seconds.
-
-    *max_hits* and *max_bytes* bound all that a lane holds, also what waits or is
-    being sent; *max_hit_bytes* one hit. A hit is tried *attempts* times (0: once,
-    and nothing ever waits); the wait before the next try is random between 0 and
-    *backoff*, which doubles up to *backoff_cap*. After *failures* in a row the
-    lane pauses for about *pause*, which doubles up to *pause_cap*, and then tries
-    with one hit.
-    """
-
-    max_hits: int = 10_000
-    max_bytes: int = 16 * 1024 * 1024
-    max_hit_bytes: int = 32 * 1024
-    attempts: int = 6
-    backoff: float = 1.0
-    backoff_cap: float = 60.0
-    failures: int = 5
-    pause: float = 5.0
-    pause_cap: float = 300.0
-    misconfigured_pause: float = 300.0
-    retry_after_cap: float = 3600.0
-    concurrency: int | None = None
-    linger: float | None = None
-
-
-class Parcel:
-    """Hits that travel together. *first* is the place of the oldest in the lane."""
-
-    __slots__ = ("attempts", "call", "entries", "first", "probe")
-
-    call: Call  # once it was encoded
-
-    def __init__(self, entries: list[Entry], first: int, attempts: int = 0) -> None:
-        self.entries = entries
-        self.first = first
-        self.attempts = attempts
-        self.probe = False
-
-
-class Packed(msgspec.Struct, frozen=True):
-    """What encoding made of hits: *loads* for the wire, *losses* with their reason."""
-
-    loads: list[tuple[Call, list[Entry]]]
-    losses: list[tuple[Reason, list[Entry]]]
 
 
 class Lane:
@@ -102,6 +50,7 @@ class Lane:
         self.rules = rules
         self.linger = limits.linger if rules.linger is None else rules.linger
         self.concurrency = max(1, rules.concurrency or limits.concurrency)
+        self._window = rules.first_calls
         self.queue: deque[Entry] = deque()
         self.held = 0
         self.bytes = 0
@@ -138,25 +87,23 @@ class Lane:
     def offer(self, entry: Entry, now: float) -> bool:
         """Accept *entry*, or refuse it for want of room."""
         size = entry[1]
-        held = self.held + 1
-        total = self.bytes + size
-        rules = self.rules
-        if (
-            held > rules.max_hits
-            or total > rules.max_bytes
-            or size > rules.max_hit_bytes
-        ):
-            return self.refuse(
-                Reason.TOO_BIG if size > rules.max_hit_bytes else Reason.QUEUE_FULL
-            )
+        if size > self.rules.max_hit_bytes:
+            return self.refuse(Reason.TOO_BIG)
+        if not self.has_room(size) and not self._make_room(size):
+            return self.refuse(Reason.QUEUE_FULL)
         self._submitted += 1
         self._accepted += 1
-        self.held = held
-        self.bytes = total
+        self.held += 1
+        self.bytes += size
         if not self.queue:
             self._since = now
         self.queue.append(entry)
         return True
+
+    def has_room(self, size: int) -> bool:
+        """Tell whether a hit of *size* bytes can be accepted as things are."""
+        rules = self.rules
+        return self.held < rules.max_hits and self.bytes + size <= rules.max_bytes
 
     def refuse(self, reason: Reason) -> bool:
         """Count a hit that is not accepted; always False."""
@@ -192,7 +139,7 @@ class Lane:
         """Hand out the next parcel whose `call` is to be made; then tell `landed`."""
         if not self._ready or now < max(self._hold_until, self._pause_until):
             return None
-        if len(self._flying) >= (1 if self._open else self.concurrency):
+        if len(self._flying) >= self._most_calls():
             return None
         parcel = self._ready.popleft()
         parcel.attempts += 1
@@ -213,9 +160,7 @@ class Lane:
 
     def due(self, now: float) -> float | None:
         """Say when to call `take` and `launch` again; None if not before something lands."""
-        if self._loading or len(self._flying) >= self.concurrency:
-            return None
-        if self._open and self._flying:
+        if self._loading or len(self._flying) >= self._most_calls():
             return None
         times = []
         if self._ready:
@@ -311,6 +256,7 @@ class Lane:
             unknown=lost.get(Reason.UNKNOWN, 0),
             expired=lost.get(Reason.EXPIRED, 0),
             abandoned=lost.get(Reason.ABANDONED, 0),
+            lost=lost.get(Reason.QUEUE_FULL, 0),
             queued=len(self.queue) + packing,
             waiting=sum(len(parcel.entries) for _, _, parcel in self._waiting),
             sending=sum(len(parcel.entries) for parcel in self._flying),
@@ -318,7 +264,9 @@ class Lane:
 
     def losses(self) -> dict[str, int]:
         """Count the hits that were refused or lost so far, by reason."""
-        return {**self._lost, **self._refused}
+        full = Reason.QUEUE_FULL  # newest or oldest: there was no room
+        both = self._lost.get(full, 0) + self._refused.get(full, 0)
+        return {**self._lost, **self._refused, **({full: both} if both else {})}
 
     # Inside
 
@@ -326,7 +274,20 @@ class Lane:
         if now < max(self._hold_until, self._pause_until) or self._loading:
             return False
         under_way = len(self._flying) + len(self._ready)
-        return under_way < (1 if self._open else self.concurrency)
+        return under_way < self._most_calls()
+
+    def _most_calls(self) -> int:
+        return 1 if self._open else min(self._window, self.concurrency)
+
+    def _make_room(self, size: int) -> bool:
+        """Drop the oldest of the queue for a hit of *size* bytes, where rules say so."""
+        if not self.rules.drop_oldest or size > self.rules.max_bytes:
+            return False
+        while self.queue and not self.has_room(size):
+            entry = self.queue.popleft()
+            self._taken += 1
+            self._finish([entry], Reason.QUEUE_FULL)
+        return self.has_room(size)
 
     def _due(self, now: float) -> Parcel | None:
         while self._waiting and self._waiting[0][0] <= now:
@@ -336,6 +297,10 @@ class Lane:
                 [entry for entry in parcel.entries if self._is_old(entry, now)],
                 Reason.EXPIRED,
             )
+            if self._open and len(fresh) > 1:  # a probe risks one hit, not fifty
+                fresh, rest = fresh[:1], fresh[1:]
+                later = Parcel(rest, parcel.first, parcel.attempts)
+                heapq.heappush(self._waiting, (now, next(self._tickets), later))
             if fresh:
                 return Parcel(fresh, parcel.first, parcel.attempts)
         return None
@@ -378,7 +343,9 @@ class Lane:
             self._open = False
             self._failures = self._pauses = 0
             self._pause_until = min(self._pause_until, now)
+            self._window = min(self._window + 1, self.concurrency)
             return
+        self._window = max(self._window // 2, 1)
         self.trouble = outcome.reason
         if outcome.misconfigured:
             self._open = True

@@ -9,6 +9,8 @@ no fork hook is called (uWSGI forks in C).
 from __future__ import annotations
 
 import os
+import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from weakref import WeakSet
 
 from server_tracking.senders.transports import sending
 
-__all__ = ["PerProcess", "importing"]
+__all__ = ["PerProcess", "importing", "in_event_loop", "lacks_threads"]
 
 T = TypeVar("T")
 
@@ -72,6 +74,34 @@ def importing() -> Iterator[None]:
     finally:
         if held:
             _import_lock.release()
+
+
+def in_event_loop() -> bool:
+    """Tell whether this thread runs an event loop, which must not be held up."""
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return True
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def lacks_threads() -> bool:
+    """Tell whether uWSGI lets threads of ours run during requests only.
+
+    Before 2.0.27, it keeps the interpreter's lock between requests unless it was
+    told ``enable-threads`` or ``threads``.
+    """
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if uwsgi is None:
+        return False
+    version = tuple(int(number) for number in re.findall(r"\d+", str(uwsgi.version)))
+    options = {str(name).strip("b'") for name in uwsgi.opt}
+    return version < (2, 0, 27) and not options & {"enable-threads", "threads"}
 
 
 def _before_fork() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
+from typing import Literal, get_args
 from weakref import WeakSet, finalize
 
 import msgspec
@@ -17,11 +19,16 @@ from server_tracking.senders import Counts
 from server_tracking.senders.dispatch import Dispatch, Options
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.lanes import Rules
-from server_tracking.senders.processes import PerProcess
+from server_tracking.senders.processes import PerProcess, lacks_threads
 from server_tracking.senders.transports import TransportName, check_transport
 from server_tracking.systems import System
 
-__all__ = ["ThreadSender"]
+__all__ = ["Overflow", "ThreadSender"]
+
+logger = logging.getLogger("server_tracking")
+
+Overflow = Literal["refuse", "drop_oldest", "block"]
+"""What happens to a hit for which there is no room."""
 
 
 class ThreadSender:
@@ -33,9 +40,11 @@ class ThreadSender:
 
     *timeout* is the deadline of one call, *exit_timeout* that of the whole flush at
     the end of the process, in seconds. At most *max_hits* and *max_bytes* are held
-    for each system; what comes when they are reached is refused. *linger* is how
-    long a hit may wait for company (None: as each system says); *rules* say the
-    rest. What is held in memory is lost if the process is killed, or ended by a
+    for each system; when they are reached, the newest hit is refused, or by
+    *overflow* the oldest that is queued is dropped (``"drop_oldest"``), or the caller
+    waits for room up to *block_ms* milliseconds (``"block"``; never where an event
+    loop runs, nor for a system that is down). *linger* is how long a hit may wait
+    for company (None: as each system says); *rules* say the rest. What is held in memory is lost if the process is killed, or ended by a
     signal that Python does not handle (SIGTERM, unless the server does).
 
     *before_send*, *on_drop* and *on_error* are called as `Hooks` says. Raises
@@ -53,18 +62,27 @@ class ThreadSender:
         linger: float | None = None,
         transport: TransportName = "auto",
         exit_timeout: float = 2.0,
+        overflow: Overflow = "refuse",
+        block_ms: float = 50.0,
         rules: Rules | None = None,
         before_send: Callable[[Hit], Hit | None] | None = None,
         on_drop: Callable[[str, str, int], object] | None = None,
         on_error: Callable[[BaseException], object] | None = None,
     ) -> None:
         check_transport(transport)
+        if overflow not in get_args(Overflow):
+            raise ConfigurationError(
+                f"Option 'overflow': {overflow!r} was given; accepted are "
+                f"{', '.join(map(repr, get_args(Overflow)))}.",
+                option="overflow",
+            )
         for name, value, least in (
             ("timeout", timeout, 0.001),
             ("max_hits", max_hits, 1),
             ("max_bytes", max_bytes, 1),
             ("linger", linger or 0, 0),
             ("exit_timeout", exit_timeout, 0),
+            ("block_ms", block_ms, 0.001),
         ):
             if not least <= value < float("inf"):
                 raise ConfigurationError(
@@ -77,9 +95,14 @@ class ThreadSender:
             exit_timeout=exit_timeout,
             transport=transport,
             rules=msgspec.structs.replace(
-                rules or Rules(), max_hits=max_hits, max_bytes=max_bytes, linger=linger
+                rules or Rules(),
+                max_hits=max_hits,
+                max_bytes=max_bytes,
+                linger=linger,
+                drop_oldest=overflow == "drop_oldest",
             ),
             hooks=Hooks(before_send, on_drop, on_error),
+            patience=block_ms / 1000 if overflow == "block" else 0.0,
         )
         self._systems: tuple[System, ...] | None = None
         self._closed = False
@@ -126,6 +149,11 @@ class ThreadSender:
         _dispatches.add(dispatch)
         finalize(self, dispatch.orphan).atexit = False
         _finish_with_multiprocessing()
+        if lacks_threads():
+            logger.warning(
+                "uWSGI runs without threads: hits are sent while it serves requests "
+                "and when it ends, not between. Give it enable-threads."
+            )
         return dispatch
 
 

@@ -13,7 +13,8 @@ The packages here have the same shape, and the same names for it:
     answers.py    `outcome_of`: what an answer means
 
 Beside them stand `options.py` where there are many options to check, and what the
-protocol knows: `parameters.py` as classes, `tables.py` as tables.
+protocol knows: `parameters.py` as classes, `tables.py` as tables. The inspector's
+decoder of the system takes its meanings from there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from types import MappingProxyType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    NamedTuple,
+    Protocol,
+    Self,
+    runtime_checkable,
+)
 from urllib.parse import SplitResult, urlsplit
 
 from server_tracking.calls import Call, Limits, Outcome, Problem
@@ -38,9 +48,11 @@ if TYPE_CHECKING:
     from server_tracking.systems.universal_analytics import UniversalAnalytics
 
 __all__ = [
+    "PROPERTIES",
     "GoatCounter",
     "GoogleAnalytics4",
     "Matomo",
+    "ParameterRow",
     "Plausible",
     "PostHog",
     "System",
@@ -70,12 +82,64 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
+class ParameterRow(NamedTuple):
+    """A parameter in the table of a system: its *name*, and what it means.
+
+    The name is as the inspector shows it, with ``<n>`` for an index and ``<name>`` for
+    a name of the site's own: ``pr<n>id``, ``items[<n>].price``, ``props.<name>``. A
+    value that has a meaning of its own may have a row too: ``name=purchase``. *note*
+    says why a server cannot send it, and is empty if it can. Meaning and note are
+    sentences.
+    """
+
+    name: str
+    meaning: str
+    note: str = ""
+
+
+PROPERTIES: Mapping[str, str] = MappingProxyType(
+    {
+        "category": "Category of the event or the timing.",
+        "action": "What was done.",
+        "label": "Label of the event or the timing.",
+        "value": "Value of the event, or milliseconds of the timing.",
+        "description": "What the error says.",
+        "fatal": "Whether the error ended what the visitor did.",
+        "variable": "What was timed.",
+        "network": "Social network.",
+        "target": "What something was done with in the social network.",
+        "transaction_id": "Number of the order.",
+        "revenue": "What the order comes to.",
+        "tax": "Tax in the order.",
+        "shipping": "Shipping costs of the order.",
+        "currency": "Currency of the amounts (ISO 4217).",
+        "coupon": "Coupon used for the order.",
+        "affiliation": "Shop or supplier of the order.",
+        "items": "Names of the items.",
+        "quantity": "Number of pieces of all items.",
+        "list": "List that the items were shown in.",
+        "step": "Step of the checkout, from 1.",
+        "option": "What was chosen in the step.",
+    }
+)
+"""What `wire.hit_properties` may say of a hit, for systems that take any name."""
+
+
 @runtime_checkable
 class System(Protocol):
     """An analytics system.
 
     *name* is its key in `extra=`, `stats()` and logs; *scheme* that of its URL in
     `SERVER_TRACKING_SYSTEMS`.
+
+    A system may have more, which tools look for:
+
+    - ``parameter_table()``, a class method: a `ParameterRow` for each parameter of the
+      protocol. ``server-tracking parameters`` lists them, and finds out what says each.
+    - ``validation_call(hit, now)``: the `Call` that has the collector check *hit*
+      without keeping it, or None if it cannot; and ``problems_of_answer(body)``: what
+      the answer complains of, as `Problem`. ``server-tracking check --online`` asks.
+    - ``live_view``, a text: where the system shows a hit that has just arrived.
     """
 
     name: ClassVar[str]

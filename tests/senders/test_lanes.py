@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from server_tracking.calls import Call, Limits, Outcome, Verdict
 from server_tracking.hits import Context, Event, Session, Visitor
 from server_tracking.reasons import Reason
-from server_tracking.senders.lanes import Lane, Packed, Rules, lanes_for
+from server_tracking.senders.lanes import Lane, Packed, Parcel, Rules, lanes_for
 
 CONTEXT = Context(Visitor("7.1790000000"), Session(id=1790000000))
 OK = Outcome(Verdict.DELIVERED)
@@ -55,11 +55,16 @@ def one_call(parcel):
     return Packed([(call, parcel.entries)], [])
 
 
-def send_all(lane, now):
+def one_call_each(parcel):
+    loads = [one_call(Parcel([entry], parcel.first)).loads for entry in parcel.entries]
+    return Packed([load for [load] in loads], [])
+
+
+def send_all(lane, now, pack=one_call):
     """Take, encode and launch what may go; return what is under way."""
     flying = []
     while (parcel := lane.take(now)) is not None:
-        lane.loaded(parcel, one_call(parcel))
+        lane.loaded(parcel, pack(parcel))
     while (parcel := lane.launch(now)) is not None:
         flying.append(parcel)
     return flying
@@ -108,6 +113,38 @@ def test_a_hit_that_is_too_big_is_refused_with_that_reason():
     assert lane.counts().refused == {Reason.TOO_BIG: 1}
 
 
+def test_the_newest_takes_the_place_of_the_oldest_if_the_rules_say_so():
+    lane = lane_of({"max_hits": 3, "max_bytes": 350, "drop_oldest": True})
+    fill(lane, 3)
+    oldest = lane.queue[0][0]
+
+    assert fill(lane, 1) == [True]
+    assert oldest not in [entry[0] for entry in lane.queue]
+    assert fill(lane, 1, size=250) == [True]
+    assert (lane.held, lane.bytes) == (2, 350)
+    assert lane.counts().lost == 3
+    assert lane.losses() == {Reason.QUEUE_FULL: 3}
+
+
+def test_what_is_under_way_is_not_dropped_for_the_newest():
+    lane = lane_of({"max_hits": 2, "drop_oldest": True})
+    fill(lane, 2)
+    lane.drain(0.0)
+    [parcel] = send_all(lane, 0.0)
+
+    assert fill(lane, 1) == [False]
+    lane.landed(parcel, OK, 0.0)
+    assert lane.counts().delivered == 2
+
+
+def test_nothing_is_dropped_for_a_hit_that_can_never_fit():
+    lane = lane_of({"max_bytes": 300, "drop_oldest": True})
+    fill(lane, 2)
+
+    assert fill(lane, 1, size=301) == [False]
+    assert lane.counts().queued == 2
+
+
 # When hits go
 
 
@@ -137,6 +174,20 @@ def test_no_more_calls_are_under_way_than_the_system_takes():
     assert lane.due(0.0) is None
     lane.landed(parcel, OK, 0.0)
     assert len(send_all(lane, 0.0)) == 1
+
+
+def test_calls_become_more_with_each_success_and_half_as_many_with_a_failure():
+    rules = {"first_calls": 2, "concurrency": 9, "failures": 99, "backoff": 0.0}
+    lane = lane_of(rules, hits=1, linger=0.0)
+    fill(lane, 200)
+    under_way = []
+    for outcome in (OK, OK, OK, OK, UNREACHABLE, OK):
+        flying = send_all(lane, 0.0, one_call_each)
+        under_way.append(len(flying))
+        for parcel in flying:
+            lane.landed(parcel, outcome, 0.0)
+
+    assert under_way == [2, 4, 8, 9, 9, 1]
 
 
 def test_a_hit_that_is_too_old_expires_wherever_it_waits():
@@ -268,9 +319,10 @@ def test_five_failures_in_a_row_pause_the_lane_and_one_hit_goes_first():
     assert lane.due(4.0) == 14.0
     assert send_all(lane, 13.9) == []
     [probe] = send_all(lane, 14.0)
+    assert len(probe.entries) == 1  # of five that failed together
     assert send_all(lane, 14.0) == []
     lane.landed(probe, OK, 14.0)
-    assert sum(len(parcel.entries) for parcel in send_all(lane, 14.0)) == 20
+    assert sum(len(parcel.entries) for parcel in send_all(lane, 14.0)) == 4 + 20
 
 
 def test_a_probe_that_fails_doubles_the_pause():
@@ -426,10 +478,17 @@ class AnyOrder(RuleBasedStateMachine):
         attempts=st.integers(0, 3),
         idempotent=st.booleans(),
         hits=st.integers(1, 5),
+        drop_oldest=st.booleans(),
     )
-    def begin(self, attempts, idempotent, hits):
+    def begin(self, attempts, idempotent, hits, drop_oldest):
         self.lane = lane_of(
-            {"attempts": attempts, "max_hits": 30, "max_bytes": 2500, "failures": 2},
+            {
+                "attempts": attempts,
+                "max_hits": 30,
+                "max_bytes": 2500,
+                "failures": 2,
+                "drop_oldest": drop_oldest,
+            },
             chance=0.5,
             idempotent=idempotent,
             hits=hits,
@@ -509,6 +568,7 @@ class AnyOrder(RuleBasedStateMachine):
             + counts.unknown
             + counts.expired
             + counts.abandoned
+            + counts.lost
         )
         assert counts.submitted == self.offered
         assert counts.submitted == counts.accepted + sum(counts.refused.values())

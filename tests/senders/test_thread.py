@@ -1,6 +1,7 @@
 """The background sender: threads, forks, the end of the process, and hooks."""
 
 import gc
+import json
 import logging
 import os
 import signal
@@ -8,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import weakref
 from pathlib import Path
 
+import anyio
 import pytest
 
 from server_tracking.errors import ConfigurationError
@@ -156,6 +159,33 @@ def test_a_sender_that_breaks_down_starts_again(
 
     assert sender.flush(PATIENCE)
     assert counts_of(sender).delivered == 1
+
+
+UWSGI = [
+    # version, options, whether its threads run between requests
+    (b"2.0.26", {}, False),
+    (b"2.0.26", {"enable-threads": True}, True),
+    (b"2.0.26", {"threads": b"4"}, True),
+    (b"1.9.21.1", {"master": True}, False),
+    (b"2.0.27", {}, True),
+    (b"2.1-dev-abc", {}, True),
+]
+
+
+@pytest.mark.parametrize(("version", "options", "runs"), UWSGI)
+def test_a_uwsgi_without_threads_is_warned_of_once(
+    make_sender, collector, make_event, monkeypatch, caplog, version, options, runs
+):
+    uwsgi = types.ModuleType("uwsgi")
+    uwsgi.version, uwsgi.opt = version, options
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    sender = make_sender(collector.url)
+
+    for _ in range(3):
+        sender.send(make_event())
+
+    said = [text for text in caplog.messages if "enable-threads" in text]
+    assert len(said) == (0 if runs else 1)
 
 
 # What waits, and for how long
@@ -314,6 +344,93 @@ def test_a_full_queue_refuses_the_newest_and_never_blocks(
     assert [sender.send(make_event()) for _ in range(15)] == [True] * 10 + [False] * 5
 
     assert counts_of(sender).refused == {"queue_full": 5}
+
+
+def test_the_oldest_gives_way_if_one_says_so(
+    make_sender, collector, make_event, counts_of
+):
+    sender = make_sender(
+        collector.url, fields={"linger": 60.0}, max_hits=9, overflow="drop_oldest"
+    )
+
+    assert all(sender.send(make_event(f"n{n}")) for n in range(12))
+
+    assert sender.flush(PATIENCE)
+    counts = counts_of(sender)
+    assert (counts.accepted, counts.delivered, counts.lost) == (12, 9, 3)
+    body = json.loads(collector.requests[0].body)
+    assert body["categories"] == [f"n{n}" for n in range(3, 12)]
+
+
+def test_a_caller_may_wait_for_room(make_sender, collector, make_event, counts_of):
+    sender = make_sender(
+        collector.url, max_hits=5, overflow="block", block_ms=PATIENCE * 1000
+    )
+
+    assert all(sender.send(make_event()) for _ in range(50))
+
+    assert sender.flush(PATIENCE)
+    assert counts_of(sender).delivered == 50
+
+
+def test_a_caller_waits_no_longer_than_it_was_told(
+    make_sender, collector, make_event, counts_of
+):
+    collector.script(collector.hang)
+    sender = make_sender(collector.url, max_hits=1, overflow="block", block_ms=30)
+    sender.send(make_event())
+    begun = time.monotonic()
+
+    assert not sender.send(make_event())
+
+    assert 0.03 <= time.monotonic() - begun < PATIENCE
+    assert counts_of(sender).refused == {"queue_full": 1}
+
+
+def test_nobody_waits_for_a_system_that_is_down(
+    make_sender, collector, make_event, counts_of, until
+):
+    collector.script(collector.status(401))
+    sender = make_sender(collector.url, max_hits=1, overflow="block", block_ms=9999)
+    sender.send(make_event())
+    until(lambda: counts_of(sender).waiting == 1)
+    begun = time.monotonic()
+
+    assert not sender.send(make_event())
+
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_an_event_loop_is_never_held_up(
+    make_sender, collector, make_event, counts_of, library
+):
+    collector.script(collector.hang)
+    sender = make_sender(collector.url, max_hits=1, overflow="block", block_ms=9999)
+    sender.send(make_event())
+    begun = time.monotonic()
+
+    async def send():
+        return sender.send(make_event())
+
+    assert not anyio.run(send, backend=library)
+
+    assert time.monotonic() - begun < 5
+    assert counts_of(sender).refused == {"queue_full": 1}
+
+
+def test_closing_ends_the_wait_for_room(make_sender, collector, make_event, counts_of):
+    collector.script(collector.hang)
+    sender = make_sender(collector.url, max_hits=1, overflow="block", block_ms=9999)
+    sender.send(make_event())
+    results = []
+    caller = threading.Thread(target=lambda: results.append(sender.send(make_event())))
+    caller.start()
+
+    sender.close(0.05)
+    caller.join(PATIENCE)
+
+    assert results == [False]
 
 
 # Closing
@@ -522,6 +639,8 @@ WRONG = [
     {"linger": -1},
     {"exit_timeout": float("nan")},
     {"transport": "pigeon"},
+    {"overflow": "weep"},
+    {"block_ms": 0},
 ]
 
 
@@ -572,7 +691,6 @@ def run_script(collector, transport_name):
 @pytest.fixture
 def arrived(collector):
     """List the categories of all hits that have come."""
-    import json
 
     def arrived():
         return sorted(

@@ -55,7 +55,7 @@ def test_a_page_view_is_read():
     assert (hit.client_id, hit.user_id) == ("0123456789abcdef", "u-1")
     assert hit.url == HIT["url"]
     assert hit.referrer == "https://www.example.org/"
-    assert hit.campaign == "news /  / spring"
+    assert hit.campaign == "news / spring"
     assert (hit.user_agent, hit.language) == ("Mozilla/5.0", "de")
     assert hit.time == NOW
     assert hit.problems == []

@@ -57,7 +57,7 @@ def test_a_batch_is_read():
     assert page.url == "https://shop.example/fern"
     assert (page.client_id, page.user_id) == ("d-1", "u-1")
     assert page.session_id == "01a0f0d0-0000-7000-8000-000000000000"
-    assert page.campaign == "news /  / spring"
+    assert page.campaign == "news / spring"
     assert (page.user_agent, page.address) == ("Firefox", "203.0.113.0")
     assert page.time == 1_790_000_000.0
     assert page.problems == []

@@ -49,9 +49,16 @@ def walk_asgi(app, browser):
         client.post(f"{server.url}/vote", allow_redirects=False, timeout=10)
 
 
-@pytest.mark.parametrize(
-    ("name", "walk"), [("wsgi_app", walk_wsgi), ("asgi_app", walk_asgi)]
-)
+WALKS = {
+    "wsgi_app": walk_wsgi,
+    "asgi_app": walk_asgi,
+    "flask_app": walk_wsgi,
+    "starlette_app": walk_asgi,
+    "fastapi_app": walk_asgi,
+}
+
+
+@pytest.mark.parametrize(("name", "walk"), WALKS.items())
 def test_an_example_tracks_pages_and_an_event(inspector, browser, name, walk):
     example = load(name)
     try:
@@ -70,4 +77,4 @@ def test_an_example_tracks_pages_and_an_event(inspector, browser, name, walk):
 
 
 def test_every_example_is_run():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"wsgi_app", "asgi_app"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(WALKS)

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
@@ -18,16 +18,23 @@ from server_tracking.calls import Problem
 from server_tracking.wire import json_bytes
 
 __all__ = [
+    "HIDDEN",
     "Answer",
     "DecodedHit",
     "Parameter",
     "Received",
     "ReceivingProtocol",
+    "campaign_of",
     "discovered_protocols",
     "json_answer",
+    "path_of",
     "split_url",
     "text_of",
 ]
+
+
+HIDDEN = "…"
+"""The value that is shown of a parameter that is secret."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -59,8 +66,9 @@ class DecodedHit(msgspec.Struct, frozen=True, kw_only=True):
 
     *kind* is the neutral kind (pageview, screenview, event, exception, timing,
     social, purchase, refund, product_action, or "other"); *name* the event's name
-    or the neutral label of it. *campaign* is ``source / medium / name`` as far as
-    sent. *problems* are what the system would refuse, cut or ignore.
+    or the neutral label of it. *path* is as people read it, without escapes and
+    query. *campaign* is ``source / medium / name`` as far as sent (`campaign_of`).
+    *problems* are what the system would refuse, cut or ignore.
     """
 
     system: str
@@ -129,6 +137,16 @@ def split_url(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError:
         return SplitResult("", "", "", "", "")
+
+
+def path_of(url: str) -> str:
+    """Return the path of *url*, or of a path with a query, without escapes."""
+    return unquote(split_url(url).path)
+
+
+def campaign_of(*parts: str | None) -> str:
+    """Join source, medium and name of a campaign, as far as they are known."""
+    return " / ".join(part for part in parts if part)
 
 
 def json_answer(status: int, content: object) -> Answer:

@@ -10,7 +10,7 @@ import binascii
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -20,10 +20,13 @@ from server_tracking.inspector.protocols import (
     DecodedHit,
     Parameter,
     Received,
+    campaign_of,
     json_answer,
+    path_of,
     text_of,
 )
 from server_tracking.systems.goatcounter.checking import check
+from server_tracking.systems.goatcounter.tables import meaning_of
 from server_tracking.wire import json_from, time_from
 
 __all__ = ["PROTOCOL"]
@@ -32,21 +35,6 @@ _COUNT = "/api/v0/count"
 _MOST_HITS = 500
 _REFERENCE = "GoatCounter API reference, count"
 _CALL_FIELDS = {"no_sessions", "filter", "hits"}
-_MEANINGS = {
-    "path": "the path of the page, or the event's name",
-    "title": "the title of the page",
-    "event": "whether it is an event",
-    "ref": "the page that led here, or any word for it",
-    "size": "the width of the screen",
-    "query": "the query of the page, for the campaign",
-    "bot": "a number that says why this may be a bot",
-    "user_agent": "the visitor's browser",
-    "location": "the visitor's country, ISO 3166",
-    "language": "the visitor's preferred language, BCP 47",
-    "ip": "the visitor's address, for the country and the session; not stored",
-    "created_at": "when it happened, RFC 3339",
-    "session": "the site's own key of the visitor, instead of address and browser",
-}
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -162,7 +150,7 @@ def _decoded(
         kind="event" if is_event else "pageview",
         name=path if is_event else "",
         url="" if is_event else path,
-        path="" if is_event else unquote(path.partition("?")[0]),
+        path="" if is_event else path_of(path),
         title=text_of(hit.get("title")),
         referrer=text_of(hit.get("ref")),
         client_id=text_of(hit.get("session")),
@@ -172,7 +160,7 @@ def _decoded(
         address=text_of(hit.get("ip")),
         time=received.time if moment is None else moment,
         parameters=[
-            Parameter(key, text_of(value), _MEANINGS.get(key, ""))
+            Parameter(key, text_of(value), meaning_of(key))
             for key, value in hit.items()
         ],
         problems=[
@@ -189,8 +177,10 @@ def _campaign_of(query: str) -> str:
         found = parse_qs(query.removeprefix("?"))
     except ValueError:
         return ""
-    named = []
     keys = ("utm_source", "ref", "src", "source"), ("utm_campaign", "campaign")
-    for spellings in keys:
-        named += [found[key][0] for key in spellings if key in found][:1]
-    return " / ".join(named)
+    return campaign_of(
+        *(
+            next((found[key][0] for key in spellings if key in found), "")
+            for spellings in keys
+        )
+    )

@@ -14,27 +14,23 @@ from urllib.parse import parse_qs
 
 from server_tracking.calls import Problem
 from server_tracking.inspector.protocols import (
+    HIDDEN,
     Answer,
     DecodedHit,
     Parameter,
     Received,
+    campaign_of,
+    path_of,
     split_url,
     text_of,
 )
 from server_tracking.systems.google_analytics_4.checking import check_body, check_event
 from server_tracking.systems.google_analytics_4.findings import Finding, number_of
+from server_tracking.systems.google_analytics_4.meanings import meaning_of
 from server_tracking.systems.google_analytics_4.tables import (
-    ADDRESS,
     BODY,
-    CONSENT,
-    DEVICE,
-    ITEM,
     LARGEST_BODY,
-    LOCATION,
     LONGEST_VALUE,
-    PARAMETERS,
-    USER_DATA,
-    Field,
 )
 from server_tracking.wire import json_bytes, json_from
 
@@ -44,7 +40,6 @@ _COLLECT = "/mp/collect"
 _VALIDATE = "/debug/mp/collect"
 _TRANSPORT = "GA4 reference, transport"
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_INDEX = re.compile(r"\[[0-9]+\]")
 _DEEPEST = 8  # levels that are shown one by one
 _LATEST = 4e9  # Unix seconds; beyond lies no time that anything happened
 _KINDS = {
@@ -64,14 +59,6 @@ _KINDS = {
     "begin_checkout": "product_action",
     "view_promotion": "product_action",
     "select_promotion": "product_action",
-}
-_MEANINGS: dict[str, Mapping[str, Field]] = {
-    "consent.": CONSENT,
-    "user_location.": LOCATION,
-    "device.": DEVICE,
-    "user_data.address": ADDRESS,
-    "user_data.": USER_DATA,
-    "items.": ITEM,
 }
 
 
@@ -186,17 +173,18 @@ def _hit(
     url = text_of(words.get("page_location"))
     device = body.get("device")
     device = device if isinstance(device, dict) else {}
-    own = [Parameter("name", name, "What happened.")] if name else []
+    own = [Parameter("name", name, meaning_of("name"))] if name else []
     if "timestamp_micros" in event:
         micros = text_of(event["timestamp_micros"])
-        meaning = PARAMETERS["timestamp_micros"].meaning
-        own.append(Parameter("timestamp_micros", micros, meaning))
+        own.append(
+            Parameter("timestamp_micros", micros, meaning_of("timestamp_micros"))
+        )
     return DecodedHit(
         system="google_analytics_4",
         kind=_KINDS.get(name, "event") if name else "other",
         name=name,
         url=url,
-        path=split_url(url).path,
+        path=path_of(url),
         title=text_of(words.get("page_title")),
         referrer=text_of(words.get("page_referrer")),
         client_id=text_of(body.get("client_id", body.get("app_instance_id"))),
@@ -207,7 +195,7 @@ def _hit(
         language=text_of(device.get("language", words.get("language"))),
         address=text_of(body.get("ip_override")),
         time=_time(body, event, words) or received.time or None,
-        parameters=[*around, *own, *_parameters("", words)],
+        parameters=[*around, *own, *_parameters("", words, of_event=True)],
         problems=problems,
     )
 
@@ -230,57 +218,40 @@ def _campaign(words: Mapping[str, Any], query: Mapping[str, list[str]]) -> str:
             ("campaign", "utm_campaign"),
         )
     ]
-    return " / ".join(filter(None, parts))
+    return campaign_of(*parts)
 
 
 def _query_parameters(query: Mapping[str, str]) -> Iterator[Parameter]:
     for name, value in query.items():
-        shown = "…" if name == "api_secret" else value
-        yield Parameter(name, shown, _QUERY.get(name, ""))
-
-
-_QUERY = {
-    "measurement_id": "The data stream.",
-    "firebase_app_id": "The data stream of an app.",
-    "api_secret": "The secret of the stream, not shown.",
-}
+        shown = HIDDEN if name == "api_secret" else value
+        yield Parameter(name, shown, meaning_of(name))
 
 
 def _body_parameters(body: Mapping[str, Any]) -> Iterator[Parameter]:
     return _parameters(
-        "", {name: value for name, value in body.items() if name != "events"}, BODY
+        "", {name: value for name, value in body.items() if name != "events"}
     )
 
 
 def _parameters(
     place: str,
     value: Any,
-    known: Mapping[str, Field] = PARAMETERS,
     depth: int = _DEEPEST,
+    *,
+    of_event: bool = False,
 ) -> Iterator[Parameter]:
     """List what *value* holds, by its path: ``items[0].price``, ``consent.ad_user_data``."""
     if isinstance(value, dict) and depth:
         for name, inner in value.items():
             path = f"{place}.{name}" if place else name
-            yield from _parameters(path, inner, known, depth - 1)
+            yield from _parameters(path, inner, depth - 1, of_event=of_event)
     elif isinstance(value, list) and depth:
         for number, inner in enumerate(value):
-            yield from _parameters(f"{place}[{number}]", inner, known, depth - 1)
+            path = f"{place}[{number}]"
+            yield from _parameters(path, inner, depth - 1, of_event=of_event)
     else:
-        yield Parameter(place, text_of(value), _meaning(place, known))
-
-
-def _meaning(path: str, known: Mapping[str, Field]) -> str:
-    plain = _INDEX.sub("", path)
-    if plain in known:
-        return known[plain].meaning
-    for place, fields in _MEANINGS.items():
-        if plain.startswith(place):
-            field = fields.get(plain.rpartition(".")[2])
-            return field.meaning if field else ""
-    if plain.startswith("user_properties."):
-        return "What describes the visitor."
-    return ""
+        meaning = meaning_of(place, of_event=of_event)
+        yield Parameter(place, text_of(value), meaning)
 
 
 def _messages(received: Received) -> list[dict[str, str]]:

@@ -10,19 +10,19 @@ from urllib.parse import parse_qsl
 
 from server_tracking.calls import Problem
 from server_tracking.inspector.protocols import (
+    HIDDEN,
     Answer,
     DecodedHit,
     Parameter,
     Received,
+    campaign_of,
     json_answer,
+    path_of,
     split_url,
     text_of,
 )
-from server_tracking.systems.matomo.checking import (
-    check,
-    meaning_of,
-    time_of,
-)
+from server_tracking.systems.matomo.checking import check, time_of
+from server_tracking.systems.matomo.tables import meaning_of, top_level
 from server_tracking.wire import json_object_from
 
 __all__ = ["PROTOCOL"]
@@ -66,18 +66,17 @@ class _MatomoProtocol:
             bulk = _bulk_from(received)
             if bulk is None:
                 return [_unread("body", "is not the JSON of a bulk request")]
-            token = text_of(bulk.get("token_auth") or "")
             items = [_item_from(item) for item in bulk["requests"]]
             return [
                 _unread(_SKIPPED, "the text has no query part, so nothing is read")
                 if item is None
-                else _decoded(item, received, token, agent)
+                else _decoded(item, received, bulk, agent)
                 for item in items
             ] or [_unread("requests", "there is no hit in it")]
         parameters = _single_from(received)
         if not parameters:
             return [_unread("request", "there is nothing to track")]
-        return [_decoded(parameters, received, "", agent)]
+        return [_decoded(parameters, received, {}, agent)]
 
     def answer(self, received: Received, hits: Sequence[DecodedHit]) -> Answer:
         """Answer as the tracker does: a picture, nothing, counts, or a refusal."""
@@ -158,19 +157,22 @@ def _unread(field: str, message: str) -> DecodedHit:
 
 
 def _decoded(
-    parameters: Mapping[str, str], received: Received, token: str, agent: str
+    parameters: Mapping[str, str],
+    received: Received,
+    bulk: Mapping[str, Any],
+    agent: str,
 ) -> DecodedHit:
     get = parameters.get
     kind, name = _kind_of(parameters)
     url = get("url", "")
-    has_token = bool(token or get("token_auth"))
+    has_token = bool(bulk.get("token_auth") or get("token_auth"))
     moment = time_of(parameters, received.time)
     return DecodedHit(
         system="matomo",
         kind=kind,
         name=name,
         url=url,
-        path=split_url(url).path,
+        path=path_of(url),
         title=get("action_name", ""),
         referrer=get("urlref", ""),
         client_id=get("cid") or get("_id", ""),
@@ -180,7 +182,7 @@ def _decoded(
         language=get("lang") or received.headers.get("accept-language", ""),
         address=get("cip") or _forwarded(received),
         time=received.time if moment is None else min(moment, received.time),
-        parameters=list(_shown(parameters)),
+        parameters=[*_shown(parameters), *_shown_beside(bulk)],
         problems=list(
             check(parameters, has_token=has_token, now=received.time, agent=agent)
         ),
@@ -215,8 +217,7 @@ def _campaign_of(url: str) -> str:
     for name, value in parse_qsl(split_url(url).query):
         if match := _SETS.fullmatch(name):
             found.setdefault(match[1], value)
-    parts = [found.get(name, "") for name in ("source", "medium", "campaign")]
-    return " / ".join(parts) if found else ""
+    return campaign_of(*map(found.get, ("source", "medium", "campaign")))
 
 
 def _forwarded(received: Received) -> str:
@@ -227,5 +228,14 @@ def _forwarded(received: Received) -> str:
 def _shown(parameters: Mapping[str, str]) -> Iterator[Parameter]:
     for name, value in parameters.items():
         # A page that is shared to show a problem must not give the token away.
-        text = "..." if name == "token_auth" else value
+        text = HIDDEN if name == "token_auth" else value
         yield Parameter(name, text, meaning_of(name))
+
+
+def _shown_beside(bulk: Mapping[str, Any]) -> Iterator[Parameter]:
+    """Show what a bulk request says for all of its hits, and how many they are."""
+    for name, value in bulk.items():
+        text = HIDDEN if name == "token_auth" else text_of(value)
+        if name == "requests":
+            text = f"{len(value)} in this request"
+        yield Parameter(top_level(name), text, meaning_of(top_level(name)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from server_tracking.calls import Problem
 from server_tracking.inspector.protocols import (
@@ -15,32 +15,20 @@ from server_tracking.inspector.protocols import (
     DecodedHit,
     Parameter,
     Received,
+    campaign_of,
     json_answer,
+    path_of,
     split_url,
     text_of,
 )
 from server_tracking.systems.plausible.checking import check, spelled_out
+from server_tracking.systems.plausible.tables import meaning_of
 from server_tracking.wire import json_from
 
 __all__ = ["PROTOCOL"]
 
 _EVENT, _HEALTH = "/api/event", "/api/health"
 _REFERENCE = "Events API reference"
-_MEANINGS = {
-    "name": "the event's name; pageview is a page view",
-    "url": "where it happened; the campaign is read from its query",
-    "domain": "the site's name in Plausible",
-    "referrer": "the page that led here",
-    "props": "a property of the event",
-    "revenue": "money that the event brought",
-    "interactive": "whether it ends a bounce",
-    "hashMode": "1 if the fragment is part of the page",
-    "v": "the version of Plausible's script",
-    "sd": "how far the page was scrolled, in percent",
-    "e": "how long the page was looked at, in milliseconds",
-    "user-agent": "the visitor's browser; with the address it tells visitors apart",
-    "x-forwarded-for": "the visitor's address; the first of several counts",
-}
 
 
 class _PlausibleProtocol:
@@ -90,17 +78,12 @@ def _decoded(received: Received, event: Mapping[str, Any]) -> DecodedHit:
     told = spelled_out(event)
     name, url = text_of(told.get("name")), text_of(told.get("url"))
     parts = split_url(url)
-    path, query = unquote(parts.path) or "/", parse_qs(parts.query)
+    path, query = path_of(url) or "/", parse_qs(parts.query)
     kind = "event"
     if name == "pageview":
         kind = "screenview" if parts.scheme == "app" else "pageview"
     elif told.get("revenue") is not None:
         kind = "purchase"
-    campaign = [
-        query[key][0]
-        for key in ("utm_source", "utm_medium", "utm_campaign")
-        if key in query
-    ]
     return DecodedHit(
         system="plausible",
         kind=kind,
@@ -108,7 +91,12 @@ def _decoded(received: Received, event: Mapping[str, Any]) -> DecodedHit:
         url=url,
         path=path,
         referrer=text_of(told.get("referrer")),
-        campaign=" / ".join(campaign),
+        campaign=campaign_of(
+            *(
+                query.get(f"utm_{part}", [""])[0]
+                for part in ("source", "medium", "campaign")
+            )
+        ),
         user_agent=received.headers.get("user-agent", ""),
         address=_address_of(received),
         time=received.time,
@@ -120,15 +108,15 @@ def _decoded(received: Received, event: Mapping[str, Any]) -> DecodedHit:
 def _parameters(received: Received, event: Mapping[str, Any]) -> Iterator[Parameter]:
     for key, value in event.items():
         [long] = spelled_out({key: None})
-        meaning = _MEANINGS.get(long, "")
         if isinstance(value, dict):
             for inner, text in value.items():
+                meaning = meaning_of(f"{long}.{inner}")
                 yield Parameter(f"{key}.{inner}", text_of(text), meaning)
         else:
-            yield Parameter(key, text_of(value), meaning)
+            yield Parameter(key, text_of(value), meaning_of(long))
     for header in ("user-agent", "x-forwarded-for"):
         if header in received.headers:
-            yield Parameter(header, received.headers[header], _MEANINGS[header])
+            yield Parameter(header, received.headers[header], meaning_of(header))
 
 
 def _check_headers(received: Received) -> Iterator[Problem]:

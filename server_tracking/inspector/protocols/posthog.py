@@ -6,7 +6,7 @@ import base64
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from server_tracking.calls import Problem
 from server_tracking.inspector.protocols import (
@@ -14,10 +14,12 @@ from server_tracking.inspector.protocols import (
     DecodedHit,
     Parameter,
     Received,
+    campaign_of,
     json_answer,
     text_of,
 )
 from server_tracking.systems.posthog.checking import check
+from server_tracking.systems.posthog.tables import meaning_of
 from server_tracking.wire import json_from, time_from, well_formed
 
 __all__ = ["PROTOCOL"]
@@ -40,48 +42,6 @@ _NO_FLAGS = {
     "toolbarParams": {},
 }
 
-_MEANINGS = {
-    "event": "Name of the event; those with $ are PostHog's own.",
-    "distinct_id": "Who did it: a user, or a device while the user is unknown.",
-    "uuid": "Key by which a repeated event is known again.",
-    "timestamp": "When it happened.",
-    "offset": "Milliseconds between the event and its sending.",
-    "$set": "Properties of the person, overwritten.",
-    "$set_once": "Properties of the person, kept if there is a value already.",
-    "api_key": "Public key of the project.",
-    "token": "Public key of the project.",
-    "$browser_language": "Language of the browser.",
-    "$current_url": "Address of the page.",
-    "$device_id": "Id of the browser, also once the user is known.",
-    "$exception_level": "How grave the error is.",
-    "$exception_list": "The error and what caused it, outermost first.",
-    "$geoip_disable": "Whether the address is not looked up for a place.",
-    "$host": "Host of the page.",
-    "$ip": "Address of the visitor; without it that of the sender counts.",
-    "$lib": "Library that sent the event.",
-    "$lib_version": "Version of that library.",
-    "$pathname": "Path of the page.",
-    "$process_person_profile": "Whether a profile of the person is kept.",
-    "$raw_user_agent": "User agent, by which robots are recognised.",
-    "$referrer": "Address of the page before.",
-    "$referring_domain": "Host of the page before.",
-    "$screen_height": "Height of the screen in pixels.",
-    "$screen_name": "Name of the screen of an application.",
-    "$screen_width": "Width of the screen in pixels.",
-    "$session_id": "Id of the visit, a UUIDv7 of its start.",
-    "$viewport_height": "Height of the window in pixels.",
-    "$viewport_width": "Width of the window in pixels.",
-    "currency": "Currency of the revenue (ISO 4217).",
-    "products": "What was bought, looked at or put into the basket.",
-    "revenue": "What an order comes to.",
-    "title": "Title of the page.",
-    "utm_campaign": "Name of the campaign.",
-    "utm_content": "Which link or advertisement of the campaign.",
-    "utm_id": "Id of the campaign.",
-    "utm_medium": "Kind of link that brought the visitor.",
-    "utm_source": "Who sent the visitor.",
-    "utm_term": "Keyword of the campaign.",
-}
 _KINDS = {
     "$exception": "exception",
     "$pageview": "pageview",
@@ -225,20 +185,19 @@ def _decoded(event: Any, trouble: Problem | None) -> DecodedHit:
 
     name = text("event")
     kind = _kind(name, properties)
-    campaign = [text(f"utm_{part}") for part in ("source", "medium", "campaign")]
     found = list(check(event))
     return DecodedHit(
         system="posthog",
         kind=kind,
         name=text("$screen_name") if kind == "screenview" else name,
         url=text("$current_url"),
-        path=text("$pathname"),
+        path=unquote(text("$pathname")),
         title=text("title"),
         referrer=text("$referrer"),
         client_id=text("$device_id") or text("distinct_id", "$distinct_id"),
         user_id=text("distinct_id") if _is_known(event, properties) else "",
         session_id=text("$session_id"),
-        campaign=" / ".join(campaign) if any(campaign) else "",
+        campaign=campaign_of(*map(text, ("utm_source", "utm_medium", "utm_campaign"))),
         user_agent=text("$raw_user_agent") or text("$user_agent"),
         language=text("$browser_language"),
         address=text("$ip"),
@@ -270,6 +229,9 @@ def _is_known(event: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
 def _parameters(
     event: Mapping[str, Any], properties: Mapping[str, Any]
 ) -> Iterator[Parameter]:
-    named = [item for item in event.items() if item[1] is not properties]
-    for name, value in [*named, *properties.items()]:
-        yield Parameter(name, text_of(value), _MEANINGS.get(name, ""))
+    for name, value in event.items():
+        if value is not properties:
+            meaning = meaning_of(name, is_property=False)
+            yield Parameter(name, text_of(value), meaning)
+    for name, value in properties.items():
+        yield Parameter(name, text_of(value), meaning_of(name, is_property=True))

@@ -17,11 +17,14 @@ from server_tracking.inspector.protocols import (
     DecodedHit,
     Parameter,
     Received,
+    campaign_of,
     json_answer,
+    path_of,
     split_url,
     text_of,
 )
 from server_tracking.systems.umami.checking import check
+from server_tracking.systems.umami.tables import meaning_of
 from server_tracking.wire import json_from
 
 __all__ = ["PROTOCOL"]
@@ -30,33 +33,6 @@ _SEND, _BATCH = "/api/send", "/api/batch"
 _SOURCE = "Umami source, api/send"
 _NOT_JSON = Problem("body", "not JSON", _SOURCE, fatal=True)
 _BOT = "a bot's user agent: nothing is stored"
-_MEANINGS = {
-    "type": "event for page views and events, identify, performance",
-    "website": "the id of the website",
-    "link": "the id of a link that was followed",
-    "pixel": "the id of a pixel that was loaded",
-    "hostname": "the host of the page",
-    "url": "the page; the campaign is read from its query",
-    "referrer": "the page that led here",
-    "title": "the title of the page, escaped",
-    "name": "the event's name; without one it is a page view",
-    "data": "a property of the event, or of the session",
-    "tag": "a word to tell variants apart",
-    "language": "the visitor's preferred language",
-    "screen": "the size of the screen",
-    "ip": "the visitor's address, for the place",
-    "userAgent": "the visitor's browser",
-    "timestamp": "when it happened, in Unix seconds",
-    "id": "the site's own id of the visitor, which makes the session",
-    "browser": "the browser, instead of what the user agent says",
-    "os": "the operating system, instead of what the user agent says",
-    "device": "the device, instead of what the user agent says",
-    "lcp": "largest contentful paint, in milliseconds",
-    "inp": "interaction to next paint, in milliseconds",
-    "cls": "cumulative layout shift",
-    "fcp": "first contentful paint, in milliseconds",
-    "ttfb": "time to first byte, in milliseconds",
-}
 # A few of the names that isbot knows, by which most are found.
 _BOTS = re.compile(
     r"(?<!cu)bot|crawl|spider|headless"
@@ -132,22 +108,22 @@ def _decoded(received: Received, event: object) -> DecodedHit:
     url, host = text_of(payload.get("url")), text_of(payload.get("hostname"))
     parts = split_url(url)
     query = parse_qs(parts.query)
-    campaign = [
-        query[key][0]
-        for key in ("utm_source", "utm_medium", "utm_campaign")
-        if key in query
-    ]
     stamp = payload.get("timestamp")
     return DecodedHit(
         system="umami",
         kind=_kind_of(event, payload),
         name=text_of(payload.get("name")),
         url=f"https://{host}{url}" if host and url[:1] == "/" else url,
-        path=unquote(parts.path),
+        path=path_of(url),
         title=unquote(text_of(payload.get("title"))),
         referrer=text_of(payload.get("referrer")),
         client_id=text_of(payload.get("id")),
-        campaign=" / ".join(campaign),
+        campaign=campaign_of(
+            *(
+                query.get(f"utm_{part}", [""])[0]
+                for part in ("source", "medium", "campaign")
+            )
+        ),
         user_agent=agent,
         language=text_of(payload.get("language")),
         address=text_of(payload.get("ip")) or received.peer or "",
@@ -173,18 +149,18 @@ def _kind_of(event: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
 def _parameters(
     event: Mapping[str, Any], payload: Mapping[str, Any]
 ) -> Iterator[Parameter]:
-    yield Parameter("type", text_of(event.get("type")), _MEANINGS["type"])
+    yield Parameter("type", text_of(event.get("type")), meaning_of("type"))
     for key, value in payload.items():
-        yield from _flattened(key, value, _MEANINGS.get(key, ""))
+        yield from _flattened(key, value)
 
 
-def _flattened(name: str, value: object, meaning: str) -> Iterator[Parameter]:
+def _flattened(name: str, value: object) -> Iterator[Parameter]:
     """Name what is nested as Umami does, with dots."""
     if not isinstance(value, dict) or name.count(".") > 20:
-        yield Parameter(name, text_of(value), meaning)
+        yield Parameter(name, text_of(value), meaning_of(name))
         return
     for key, inner in value.items():
-        yield from _flattened(f"{name}.{key}", inner, meaning)
+        yield from _flattened(f"{name}.{key}", inner)
 
 
 def _answer_to(hit: DecodedHit) -> tuple[int, dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from server_tracking.calls import Problem
 from server_tracking.inspector.protocols import (
@@ -16,8 +16,9 @@ from server_tracking.inspector.protocols import (
     DecodedHit,
     Parameter,
     Received,
+    campaign_of,
     json_answer,
-    split_url,
+    path_of,
 )
 from server_tracking.parameters import query_from
 from server_tracking.systems.universal_analytics.checking import check
@@ -170,7 +171,7 @@ def _decoded(received: Received, line: bytes, wrong: Sequence[Problem]) -> Decod
         referrer=said("dr", ""),
         client_id=said("cid", ""),
         user_id=said("uid", ""),
-        campaign=" / ".join(payload[k] for k in ("cs", "cm", "cn") if payload.get(k)),
+        campaign=campaign_of(said("cs"), said("cm"), said("cn")),
         user_agent=said("ua") or received.headers.get("user-agent", ""),
         language=said("ul", ""),
         address=said("uip") or received.peer or "",
@@ -197,8 +198,7 @@ def _place(payload: Mapping[str, str]) -> tuple[str, str]:
     url, host, path = (payload.get(name, "") for name in ("dl", "dh", "dp"))
     if not url and host:
         url = f"http://{host}{path}"
-    path = path or split_url(url).path
-    return url, path.partition("?")[0]
+    return url, unquote(path.partition("?")[0]) if path else path_of(url)
 
 
 def _age(queue_time: str) -> float:

@@ -7,25 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from server_tracking.calls import Problem
+from server_tracking.systems.goatcounter.tables import FIELDS
 from server_tracking.wire import time_from
 
-__all__ = ["FIELDS", "LONGEST", "check", "is_nobody"]
-
-FIELDS = {
-    "path",
-    "title",
-    "event",
-    "ref",
-    "size",
-    "query",
-    "bot",
-    "user_agent",
-    "location",
-    "language",
-    "ip",
-    "created_at",
-    "session",
-}
+__all__ = ["LONGEST", "check", "is_nobody"]
 
 LONGEST = {"path": 2048, "ref": 2048, "title": 1024, "user_agent": 512}
 """Characters that GoatCounter takes."""

@@ -21,10 +21,12 @@ from server_tracking.endpoints import (
     refusal,
 )
 from server_tracking.hits import Hit
+from server_tracking.systems import ParameterRow
 from server_tracking.systems.goatcounter.answers import outcome_of
-from server_tracking.systems.goatcounter.checking import FIELDS, check, is_nobody
+from server_tracking.systems.goatcounter.checking import check, is_nobody
 from server_tracking.systems.goatcounter.fitting import fit
 from server_tracking.systems.goatcounter.saying import say
+from server_tracking.systems.goatcounter.tables import FIELDS, ROWS
 from server_tracking.wire import (
     bodies,
     hit_properties,
@@ -134,6 +136,11 @@ class GoatCounter(msgspec.Struct, frozen=True):
             **raw_parameters(hit, self.name),
         }
         yield from check(said, hit.time, no_sessions=is_nobody(said))
+
+    @classmethod
+    def parameter_table(cls) -> Sequence[ParameterRow]:
+        """List the parameters of the protocol."""
+        return ROWS
 
     @classmethod
     def example(cls) -> Self:

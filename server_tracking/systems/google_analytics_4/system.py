@@ -17,6 +17,7 @@ import msgspec
 from server_tracking.calls import Call, Limits, Outcome, Problem
 from server_tracking.endpoints import check_flags, endpoint_from
 from server_tracking.hits import Context, Hit
+from server_tracking.systems import ParameterRow
 from server_tracking.systems.google_analytics_4.answers import (
     outcome_of,
     problems_of_answer,
@@ -29,6 +30,7 @@ from server_tracking.systems.google_analytics_4.fitting import (
     slim_body,
     slim_parameters,
 )
+from server_tracking.systems.google_analytics_4.meanings import ROWS
 from server_tracking.systems.google_analytics_4.options import (
     check_credentials,
     check_event_names,
@@ -183,6 +185,11 @@ class GoogleAnalytics4(_Credentials, frozen=True, kw_only=True):
             findings = check_event(event, index, longest=self._longest)
             found += [finding.problem for finding in findings]
         return list(dict.fromkeys(found))
+
+    @classmethod
+    def parameter_table(cls) -> Sequence[ParameterRow]:
+        """List the parameters of the protocol, and the events it recommends."""
+        return ROWS
 
     @classmethod
     def example(cls) -> Self:

@@ -96,8 +96,8 @@ BODY = {
 }
 
 CONSENT = {
-    "ad_user_data": Field("consent", "May the data be used for advertising?"),
-    "ad_personalization": Field("consent", "May advertising be personalised?"),
+    "ad_user_data": Field("consent", "Whether the data may be used for advertising."),
+    "ad_personalization": Field("consent", "Whether advertising may be personalised."),
 }
 
 LOCATION = {
@@ -109,7 +109,7 @@ LOCATION = {
 }
 
 DEVICE = {
-    "category": Field("text", "desktop, tablet, mobile or smart TV."),
+    "category": Field("text", "Kind: desktop, tablet, mobile or smart TV."),
     "language": Field("text", "Language by ISO 639-1, such as en-US."),
     "screen_resolution": Field("text", "Width and height, such as 1920x1080."),
     "operating_system": Field("text", "Name of the operating system."),
@@ -155,7 +155,7 @@ PARAMETERS = {
     "tax": Field("number", "Tax in the order."),
     "shipping": Field("number", "Shipping costs of the order."),
     "coupon": Field("text", "Coupon used."),
-    "customer_type": Field("text", "new or returning."),
+    "customer_type": Field("text", "Kind of customer: new or returning."),
     "items": Field("items", "The goods."),
     "item_list_id": Field("text", "Id of the list of goods."),
     "item_list_name": Field("text", "Name of the list of goods."),
@@ -196,7 +196,7 @@ PARAMETERS = {
     "link_id": Field("text", "Id of the link."),
     "link_text": Field("text", "Text of the link."),
     "link_url": Field("text", "Where the link leads."),
-    "outbound": Field("flag", "Does it lead to another site?"),
+    "outbound": Field("flag", "Whether it leads to another site."),
     "file_extension": Field("text", "Extension of the file."),
     "file_name": Field("text", "Name of the file."),
     "form_id": Field("text", "Id of the form."),
@@ -209,9 +209,9 @@ PARAMETERS = {
     "video_provider": Field("text", "Who hosts the video."),
     "video_title": Field("text", "Title of the video."),
     "video_url": Field("text", "Address of the video."),
-    "visible": Field("flag", "Was the video in view?"),
+    "visible": Field("flag", "Whether the video was in view."),
     "description": Field("text", "What went wrong."),
-    "fatal": Field("flag", "Did it end the visitor's doing?"),
+    "fatal": Field("flag", "Whether it ended what the visitor did."),
     # Apps.
     "screen_name": Field("text", "Name of the screen."),
     "screen_class": Field("text", "Class of the screen."),
@@ -221,9 +221,9 @@ PARAMETERS = {
     "ad_unit_name": Field("text", "Place of the advertisement."),
     "quantity": Field("number", "How many."),
     "product_id": Field("text", "Id of the product."),
-    "subscription": Field("flag", "Is it a subscription?"),
-    "free_trial": Field("flag", "Is it a trial?"),
-    "price_is_discounted": Field("flag", "Is the price reduced?"),
+    "subscription": Field("flag", "Whether it is a subscription."),
+    "free_trial": Field("flag", "Whether it is a trial."),
+    "price_is_discounted": Field("flag", "Whether the price is reduced."),
     # What this library adds, and Universal Analytics' own words for it.
     "event_category": Field("text", "Category of the event."),
     "event_action": Field("text", "Action of the event."),

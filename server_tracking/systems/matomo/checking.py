@@ -15,6 +15,7 @@ from server_tracking.systems.matomo.parameters import (
     ObsoleteParameters,
     TimingParameters,
 )
+from server_tracking.systems.matomo.tables import DIMENSION
 from server_tracking.wire import is_address, json_from
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "check",
     "is_refused",
     "longest_text",
-    "meaning_of",
     "time_of",
     "value_problem",
 ]
@@ -34,7 +34,6 @@ DAY = 86_400
 
 _REFERENCE = "Tracking HTTP API reference"
 _TRACKER = "Matomo tracker, core/Tracker/Request.php"
-_DIMENSION = re.compile(r"dimension([1-9][0-9]{0,2})")
 _VISITOR = re.compile(r"[0-9a-fA-F]{16}")
 _DIMENSION_LENGTH = 250  # characters
 _TIMINGS = frozenset(p.wire_name for p in TimingParameters.parameters.values())
@@ -51,13 +50,6 @@ _COMPANY = {
     "search_count": ("search",),
 }
 _NONE = object()
-
-
-def meaning_of(name: str) -> str:
-    """Say what the parameter *name* means; nothing if Matomo does not know it."""
-    if name in PARAMETERS:
-        return PARAMETERS[name].meaning
-    return "Value of a custom dimension." if _DIMENSION.fullmatch(name) else ""
 
 
 def check(
@@ -155,7 +147,7 @@ def value_problem(name: str, value: str) -> str | None:
     """Say what is wrong with a value that Matomo then ignores or replaces."""
     parameter = PARAMETERS.get(name)
     if parameter is None:
-        return None if _DIMENSION.fullmatch(name) else "is not known to Matomo"
+        return None if DIMENSION.fullmatch(name) else "is not known to Matomo"
     if name in OBSOLETE:
         return "is not read since Matomo 4"
     if name in ("idsite", "rec"):
@@ -183,7 +175,7 @@ def longest_text(name: str) -> int | None:
     """Return how many characters Matomo keeps of a parameter; None for all."""
     if name in JSON_NAMES:
         return None
-    if _DIMENSION.fullmatch(name):
+    if DIMENSION.fullmatch(name):
         return _DIMENSION_LENGTH
     return CHARACTERS.get(name, LONGEST_TEXT)
 

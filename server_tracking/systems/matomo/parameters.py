@@ -118,7 +118,9 @@ class PageParameters(UrlGenerator):
     pageview_id = UP("pv_id", meaning="Page view that events belong to.")
     search = UP("search", meaning="What was searched for on the site.")
     search_category = UP("search_cat", meaning="Where it was searched for.")
-    search_count = UP("search_count", type="integer", minimum=0, meaning="Results.")
+    search_count = UP(
+        "search_count", type="integer", minimum=0, meaning="How many were found."
+    )
     outlink = UP("link", meaning="Address of another site that was followed.")
     download = UP("download", meaning="Address of a file that was fetched.")
     variables = UP("cvar", meaning="Custom variables of the page, as JSON.")
@@ -225,7 +227,11 @@ class BotParameters(UrlGenerator):
     """Robots: kept out, taken as visitors, or recorded for themselves (5.7)."""
 
     allow = UP("bots", type="boolean", meaning="Takes robots for visitors.")
-    mode = UP("recMode", values=("1", "2"), meaning="1: robots only, 2: sorts them.")
+    mode = UP(
+        "recMode",
+        values=("1", "2"),
+        meaning="Robots only by 1, robots sorted out by 2.",
+    )
     status = UP("http_status", type="integer", minimum=100, meaning="Status answered.")
     size = UP("bw_bytes", type="integer", minimum=0, meaning="Bytes answered.")
     source = UP("source", meaning="What recorded it.")
@@ -235,11 +241,13 @@ class ControlParameters(UrlGenerator):
     """How the request is to be taken."""
 
     charset = UP("cs", meaning="Charset of the values.")
-    send_image = UP("send_image", type="boolean", meaning="0 asks for an empty answer.")
+    send_image = UP(
+        "send_image", type="boolean", meaning="Asks for an empty answer by 0."
+    )
     ping = UP("ping", type="boolean", meaning="Only makes the visit longer.")
-    queued = UP("queuedtracking", values=("0",), meaning="0 goes past the queue.")
+    queued = UP("queuedtracking", values=("0",), meaning="Goes past the queue by 0.")
     debug = UP("debug", values=("1",), meaning="Asks for the tracker's own log.")
-    location = UP("dp", type="boolean", meaning="1 finds the country by language.")
+    location = UP("dp", type="boolean", meaning="Finds the country by language.")
     consent = UP("consent", values=("1",), meaning="Consent was given; not read.")
     data = UP("data", meaning="Data for plugins, as JSON.")
     install_check = UP("tracker_install_check", meaning="Test of an installation.")

@@ -26,10 +26,12 @@ from server_tracking.endpoints import (
 )
 from server_tracking.hits import Hit
 from server_tracking.parameters import query_from
+from server_tracking.systems import ParameterRow
 from server_tracking.systems.matomo.answers import outcome_of
 from server_tracking.systems.matomo.checking import DAY, check, is_refused
 from server_tracking.systems.matomo.fitting import fit
 from server_tracking.systems.matomo.saying import Settings, say
+from server_tracking.systems.matomo.tables import ROWS
 from server_tracking.wire import bodies, json_bytes, moment_of, raw_parameters
 
 __all__ = ["Matomo"]
@@ -142,6 +144,11 @@ class Matomo(msgspec.Struct, frozen=True):
         """Name what Matomo would refuse, cut or ignore in *hit*."""
         said = say(hit, hit.time, self._settings)
         yield from check(said, has_token=self._has_token(said))
+
+    @classmethod
+    def parameter_table(cls) -> Sequence[ParameterRow]:
+        """List the parameters of the protocol."""
+        return ROWS
 
     @classmethod
     def example(cls) -> Self:

@@ -21,10 +21,12 @@ from server_tracking.endpoints import (
     shown,
 )
 from server_tracking.hits import Hit
+from server_tracking.systems import ParameterRow
 from server_tracking.systems.plausible.answers import outcome_of
 from server_tracking.systems.plausible.checking import CONTROLS, check
 from server_tracking.systems.plausible.fitting import fit, is_tellable
 from server_tracking.systems.plausible.saying import say
+from server_tracking.systems.plausible.tables import ROWS
 from server_tracking.wire import json_bytes, raw_parameters
 
 __all__ = ["Plausible"]
@@ -110,6 +112,11 @@ class Plausible(msgspec.Struct, frozen=True):
             yield Problem("User-Agent", message, reference)
         raw = raw_parameters(hit, self.name)
         yield from check({**say(hit, self.domain), **raw})
+
+    @classmethod
+    def parameter_table(cls) -> Sequence[ParameterRow]:
+        """List the parameters of the protocol."""
+        return ROWS
 
     @classmethod
     def example(cls) -> Self:

@@ -20,10 +20,12 @@ from server_tracking.endpoints import (
     refusal,
 )
 from server_tracking.hits import Hit
+from server_tracking.systems import ParameterRow
 from server_tracking.systems.posthog.answers import outcome_of
 from server_tracking.systems.posthog.checking import check
 from server_tracking.systems.posthog.fitting import fit
 from server_tracking.systems.posthog.saying import NOBODY, PersonProfiles, say
+from server_tracking.systems.posthog.tables import ROWS
 from server_tracking.wire import bodies, json_bytes, moment_of
 
 __all__ = ["PostHog"]
@@ -107,6 +109,11 @@ class PostHog(msgspec.Struct, frozen=True):
             message = f"the user id {user!r} names nobody; the client id is sent"
             yield Problem("distinct_id", message, "PostHog capture API")
         yield from check(say(hit, hit.time, self.person_profiles))
+
+    @classmethod
+    def parameter_table(cls) -> Sequence[ParameterRow]:
+        """List the parameters of the protocol."""
+        return ROWS
 
     @classmethod
     def example(cls) -> Self:

@@ -22,10 +22,12 @@ from server_tracking.endpoints import (
     shown,
 )
 from server_tracking.hits import Hit
+from server_tracking.systems import ParameterRow
 from server_tracking.systems.umami.answers import outcome_of
 from server_tracking.systems.umami.checking import check
 from server_tracking.systems.umami.fitting import fit, is_tellable
 from server_tracking.systems.umami.saying import say
+from server_tracking.systems.umami.tables import ROWS
 from server_tracking.systems.umami.urls import units
 from server_tracking.wire import bundles, json_bytes, moment_of, raw_parameters
 
@@ -111,6 +113,11 @@ class Umami(msgspec.Struct, frozen=True):
             message = "a hit without a name and without a URL cannot be told"
             yield Problem("url", message, "Umami source, api/send", fatal=True)
         yield from check(_with_raw(event, hit))
+
+    @classmethod
+    def parameter_table(cls) -> Sequence[ParameterRow]:
+        """List the parameters of the protocol."""
+        return ROWS
 
     @classmethod
     def example(cls) -> Self:

@@ -7,12 +7,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from server_tracking.calls import Call, Outcome, Verdict
+from server_tracking.calls import Call, Outcome, Problem, Verdict
 
-__all__ = ["outcome_of"]
+__all__ = ["outcome_of", "problems_of_answer"]
+
+_SOURCE = "Measurement Protocol v1, debug endpoint"
 
 
 class _Message(msgspec.Struct):
+    description: str = ""
     message_type: str = msgspec.field(name="messageType", default="")
     message_code: str | None = msgspec.field(name="messageCode", default=None)
     parameter: str | None = None
@@ -62,6 +65,31 @@ def outcome_of(
             if verdict.verdict is Verdict.REJECTED
         },
     )
+
+
+def problems_of_answer(body: bytes) -> tuple[Problem, ...]:
+    """Read what the debug endpoint found wrong with a hit; empty if all is well."""
+    try:
+        results = _decoder.decode(body).results
+    except (ValueError, RecursionError):
+        message = "The validator gave no answer that can be read."
+        return (Problem("(hit)", message, _SOURCE, fatal=True),)
+    found = [
+        _problem(message)
+        for result in results
+        for message in result.messages
+        if message.message_type != "INFO"
+    ]
+    if not all(result.valid for result in results) and not any(p.fatal for p in found):
+        found.append(Problem("(hit)", "It is not valid.", _SOURCE, fatal=True))
+    return tuple(found)
+
+
+def _problem(message: _Message) -> Problem:
+    code = message.message_code or "no code"
+    text = f"{message.description} ({code})".strip()
+    fatal = message.message_type == "ERROR"
+    return Problem(message.parameter or "(hit)", text, _SOURCE, fatal=fatal)
 
 
 def _verdict(result: _Result) -> Outcome:

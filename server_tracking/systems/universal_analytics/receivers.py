@@ -60,6 +60,13 @@ class Receiver(msgspec.Struct, frozen=True):
             return None
         return self.parts._replace(path="/batch").geturl()
 
+    @property
+    def debug_url(self) -> str | None:
+        """Return the URL that validates a hit and drops it; None if there is none."""
+        if self.parts.path not in (_COLLECT, _DEBUG):
+            return None
+        return self.parts._replace(path=_DEBUG).geturl()
+
 
 def receiver_from(endpoint: object, *, debug: bool) -> Receiver:
     """Read the receiver's *endpoint*, which gets the default path if it has none.
@@ -68,10 +75,11 @@ def receiver_from(endpoint: object, *, debug: bool) -> Receiver:
     """
     given = _GOOGLE if endpoint is None else endpoint
     parts = urlsplit(endpoint_from("endpoint", given, _COLLECT, plain=False))
-    if debug:
-        if parts.path not in (_COLLECT, _DEBUG):
-            given = f"True for an endpoint that ends with {parts.path!r}"
-            accepted = f"one that ends with {_COLLECT}: only there is a {_DEBUG}"
-            raise refusal("debug", given, accepted)
-        parts = parts._replace(path=_DEBUG)
-    return Receiver(parts)
+    receiver = Receiver(parts)
+    if not debug:
+        return receiver
+    if receiver.debug_url is None:
+        given = f"True for an endpoint that ends with {parts.path!r}"
+        accepted = f"one that ends with {_COLLECT}: only there is a {_DEBUG}"
+        raise refusal("debug", given, accepted)
+    return Receiver(urlsplit(receiver.debug_url))

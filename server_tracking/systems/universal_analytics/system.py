@@ -17,7 +17,11 @@ from server_tracking.calls import Call, Limits, Outcome, Problem
 from server_tracking.endpoints import check_flags
 from server_tracking.hits import Hit
 from server_tracking.parameters import query_from, wire_text
-from server_tracking.systems.universal_analytics.answers import outcome_of
+from server_tracking.systems import ParameterRow
+from server_tracking.systems.universal_analytics.answers import (
+    outcome_of,
+    problems_of_answer,
+)
 from server_tracking.systems.universal_analytics.checking import check, lacks
 from server_tracking.systems.universal_analytics.constants import (
     GET_SIZE_LIMIT,
@@ -37,6 +41,7 @@ from server_tracking.systems.universal_analytics.receivers import (
     receiver_from,
 )
 from server_tracking.systems.universal_analytics.saying import say
+from server_tracking.systems.universal_analytics.tables import TABLE
 from server_tracking.wire import bodies, json_bytes, raw_parameters
 
 __all__ = ["UniversalAnalytics"]
@@ -124,6 +129,21 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
                 if call is not None:
                     yield call
 
+    def validation_call(self, hit: Hit, now: float) -> Call | None:
+        """Make the call that has the debug endpoint check *hit*, which it drops.
+
+        Read the answer with `problems_of_answer`. None if nothing may be told of the
+        hit, or if the receiver has no debug endpoint.
+        """
+        url = self._receiver.debug_url
+        payload = self._payload(hit, now) if url else None
+        return self._posted(hit, payload, url) if url and payload else None
+
+    @staticmethod
+    def problems_of_answer(body: bytes) -> tuple[Problem, ...]:
+        """Read the answer to a `validation_call`; empty if all is well."""
+        return problems_of_answer(body)
+
     def outcome(
         self, call: Call, status: int, headers: Mapping[str, str], body: bytes
     ) -> Outcome:
@@ -146,6 +166,14 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
                     "is mapped to no custom dimension or metric, so it is not sent"
                 )
                 yield Problem(wire_text(name) or "(no name)", message)
+
+    @classmethod
+    def parameter_table(cls) -> Sequence[ParameterRow]:
+        """List the parameters of the protocol."""
+        return [
+            ParameterRow(pattern, row.parameter.meaning)
+            for pattern, row in TABLE.items()
+        ]
 
     @classmethod
     def example(cls) -> Self:
@@ -221,12 +249,13 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
             if len(url) <= GET_SIZE_LIMIT:
                 return Call("GET", url, {}, b"", (hit.id,))
             del payload["z"]
+        return self._posted(hit, payload, endpoint)
+
+    def _posted(self, hit: Hit, payload: dict[str, str], url: str) -> Call | None:
         query = packed(payload, POST_SIZE_LIMIT, first=self._raw(hit))
         if query is None:
             return None
-        return Call(
-            "POST", endpoint, {"content-type": _FORM}, query.encode(), (hit.id,)
-        )
+        return Call("POST", url, {"content-type": _FORM}, query.encode(), (hit.id,))
 
     def _batches(self, hits: Sequence[Hit], now: float) -> Iterator[Call]:
         lines = (

@@ -1,0 +1,48 @@
+"""PageViewEndpoint: track the page views of one class-based endpoint."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server_tracking import Tracker, current
+from server_tracking.observation import OBSERVED
+from server_tracking_starlette.middleware import TrackingMiddleware
+
+__all__ = ["PageViewEndpoint"]
+
+
+class PageViewEndpoint:
+    """Track an `HTTPEndpoint`, where the whole site is not.
+
+        class Plants(PageViewEndpoint, HTTPEndpoint):
+            tracker = tracker
+            page_title = "All plants"
+
+    Beside the middleware, each page still counts once. *page_title* is the title for
+    pages whose template names none.
+    """
+
+    tracker: ClassVar[Tracker]
+    page_title: ClassVar[str | None] = None
+
+    scope: Scope
+    receive: Receive
+    send: Send
+
+    async def dispatch(self) -> None:
+        """Serve the request, observed."""
+
+        async def rest(_scope: Scope, _receive: Receive, send: Send) -> None:
+            self.send = send
+            here = current()
+            if here is not None:
+                here.note(title=self.page_title)
+            await super(PageViewEndpoint, self).dispatch()  # type: ignore[misc]
+
+        observed = rest if OBSERVED in self.scope else self._tracked(rest)
+        await observed(self.scope, self.receive, self.send)
+
+    def _tracked(self, app: ASGIApp) -> ASGIApp:
+        return TrackingMiddleware(app, self.tracker)

@@ -1,0 +1,1 @@
+"""Send what a spool holds, from a process of its own: `server-tracking drain`."""

@@ -1,0 +1,179 @@
+"""Processes that are killed at any moment: what the spool had accepted is not lost.
+
+Ten rounds of each by default; SERVER_TRACKING_KILLS=100 is the full measure. The
+figures are printed (pytest -s) and stand in docs/spool.md.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from server_tracking.senders.spool import SpoolSender
+from server_tracking.testing.senders import ContractSystem, adds_up
+
+KILLS = int(os.environ.get("SERVER_TRACKING_KILLS", "10"))
+PATIENCE = 30.0
+RECORD = 24  # bytes: an id, and when `send` had returned, in monotonic nanoseconds
+AT_ONCE = 2 * 10  # hits that the contract's system has under way: calls by hits
+# A call that has landed is noted before the next two are begun.
+MOST_TWICE = 2 * AT_ONCE
+
+WORKER = """
+import os, struct, sys, threading, time
+from server_tracking.hits import Context, Event, Session, Visitor
+from server_tracking.senders.spool import SpoolSender
+from server_tracking.testing.senders import ContractSystem
+
+url, directory, durable, threads, pause = sys.argv[1:]
+sender = SpoolSender(directory, durable=durable == "durable")
+sender.bind([ContractSystem(url), ContractSystem(url + "/second")])
+context = Context(Visitor("7.1790000000"), Session(id=1790000000))
+
+def work():
+    while True:
+        hit = Event(context=context, category=os.urandom(16).hex())
+        if sender.send(hit):
+            # One write below PIPE_BUF is whole or not there at all.
+            record = struct.pack("<q", time.monotonic_ns())
+            os.write(1, bytes.fromhex(hit.category) + record)
+        if float(pause):
+            time.sleep(float(pause))
+
+for _ in range(int(threads)):
+    threading.Thread(target=work).start()
+"""
+
+
+class Collector(ThreadingHTTPServer):
+    """Count what arrives, by path."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen = {"/": Counter(), "/second": Counter()}
+        self.lock = threading.Lock()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request, client_address):
+        """Say nothing of clients that were killed."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with self.server.lock:
+            self.server.seen[self.path].update(json.loads(body))
+        time.sleep(random.uniform(0, 0.01))  # so that kills find calls under way
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Print nothing."""
+
+
+@pytest.fixture
+def collector():
+    with Collector() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def killed_worker(collector, directory, mode, threads, pause, moment):
+    """Run a worker, kill it *moment* seconds after its first hit.
+
+    Returns what it had accepted, each with the seconds it came before the kill.
+    """
+    arguments = [collector.url, str(directory), mode, str(threads), str(pause)]
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, *arguments], stdout=subprocess.PIPE
+    ) as worker:
+        records = bytearray(os.read(worker.stdout.fileno(), 65536))
+        reader = threading.Thread(
+            target=lambda: records.extend(worker.stdout.read()), daemon=True
+        )
+        reader.start()
+        threading.Event().wait(moment)
+        at = time.monotonic_ns()
+        worker.kill()
+        reader.join(PATIENCE)
+    accepted = {}
+    for start in range(0, len(records) - RECORD + 1, RECORD):
+        name = records[start : start + 16].hex()
+        came = int.from_bytes(records[start + 16 : start + RECORD], "little")
+        accepted[name] = (at - came) / 1e9
+    return accepted
+
+
+def drained(collector, directory):
+    """Send what is left, and return the counts of the process that did."""
+    sender = SpoolSender(directory)
+    sender.bind(
+        [ContractSystem(collector.url), ContractSystem(collector.url + "/second")]
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while any(directory.glob("*.lock")):
+            assert time.monotonic() < deadline, list(directory.iterdir())
+            sender.adopt()
+            sender.flush(1.0)
+        return sender.stats()
+    finally:
+        sender.close()
+
+
+def run(collector, directory, mode, threads, pause):
+    draw = random.Random()
+    accepted = {}
+    for _ in range(KILLS):
+        moment = draw.uniform(0.0, 0.3)
+        accepted |= killed_worker(collector, directory, mode, threads, pause, moment)
+    counts = drained(collector, directory)
+    assert all(adds_up(count) for count in counts.values())
+    assert all(count.lost == 0 for count in counts.values())
+
+    lost, twice = set(), 0
+    for seen in collector.seen.values():
+        lost |= set(accepted) - set(seen)
+        twice += sum(number - 1 for number in seen.values())
+        assert sum(number - 1 for number in seen.values()) <= MOST_TWICE * KILLS
+        # Whoever is killed between the commit and our pipe has sent one more.
+        assert len(set(seen) - set(accepted)) <= threads * KILLS + len(lost) or (
+            mode != "durable"
+        )
+    print(
+        f"\n{mode}, {threads} threads: {KILLS} kills, {len(accepted)} accepted, "
+        f"{len(lost)} lost, {twice} of {2 * len(accepted)} sent twice; the oldest "
+        f"lost {max((accepted[name] for name in lost), default=0) * 1000:.1f} ms"
+    )
+    return accepted, lost
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_nothing_is_lost_that_a_durable_send_has_accepted(collector, tmp_path, threads):
+    accepted, lost = run(collector, tmp_path / "spool", "durable", threads, 0.0005)
+
+    assert len(accepted) > KILLS
+    assert lost == set()
+
+
+def test_a_kill_takes_at_most_20_ms_of_what_was_sent_without_waiting(
+    collector, tmp_path
+):
+    accepted, lost = run(collector, tmp_path / "spool", "quick", 2, 0.0005)
+
+    assert len(accepted) > KILLS
+    assert all(accepted[name] <= 0.020 for name in lost)

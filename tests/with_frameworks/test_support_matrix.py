@@ -1,0 +1,54 @@
+"""The support matrix in the documentation is what the contracts say.
+
+To write it anew: python -m tests.with_frameworks.test_support_matrix > docs/frameworks/support.md
+"""
+
+from pathlib import Path
+
+from server_tracking.testing import FrameworkContract, support_matrix
+from tests.with_frameworks import (
+    test_django_contract,
+    test_fastapi,
+    test_flask,
+    test_plain_contract,
+    test_starlette,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "frameworks" / "support.md"
+CONTRACTS = {
+    "Django, WSGI": test_django_contract.TestWSGI,
+    "Django, ASGI": test_django_contract.TestASGI,
+    "Flask": test_flask.TestFlask,
+    "Starlette": test_starlette.TestStarlette,
+    "FastAPI": test_fastapi.TestFastAPI,
+    "Bottle": test_plain_contract.TestBottle,
+    "Pyramid": test_plain_contract.TestPyramid,
+    "plain WSGI": test_plain_contract.TestPlainWSGI,
+    "plain ASGI": test_plain_contract.TestPlainASGI,
+}
+
+
+def page():
+    number = len(FrameworkContract.behaviours())
+    return (
+        "# What each framework supports\n\n"
+        f"The {number} behaviours of `FrameworkContract`, each a test that runs over "
+        "HTTP messages in every framework. A number in brackets is the reason why "
+        "there is none. Django, Flask, Starlette and FastAPI have adapters; the others "
+        "show what the two middlewares do alone.\n\n" + support_matrix(CONTRACTS)
+    )
+
+
+def test_the_page_says_what_the_contracts_say():
+    assert PAGE.read_text("utf-8") == page()
+
+
+def test_no_behaviour_is_without_a_framework_that_has_it():
+    rows = [contract.behaviours() for contract in CONTRACTS.values()]
+
+    for name in FrameworkContract.behaviours():
+        assert any(row[name] is None for row in rows), name
+
+
+if __name__ == "__main__":
+    print(page(), end="")
