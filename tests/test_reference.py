@@ -18,7 +18,12 @@ from server_tracking.reference.variants import (
     other_values,
     variants,
 )
-from server_tracking.systems import GoatCounter, Plausible, discovered_systems
+from server_tracking.systems import (
+    GoatCounter,
+    ParameterRow,
+    Plausible,
+    discovered_systems,
+)
 
 PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
 
@@ -91,7 +96,7 @@ def test_no_parameter_has_two_rows(tables):
 def test_what_is_heard_is_in_the_table_that_a_system_lists(tables):
     for kind in discovered_systems().values():
         if hasattr(kind, "parameter_table"):
-            listed = {name for name, _, _ in kind.parameter_table()}
+            listed = {row.name for row in kind.parameter_table()}
             assert {row.name for row in tables[kind.name]} == listed
 
 
@@ -106,12 +111,12 @@ class Listing(GoatCounter, frozen=True):
 
     @classmethod
     def parameter_table(cls):
-        yield "location", "the country", ""
-        yield "title", "what the page is called", ""
-        yield "shoe_size", "of the visitor", "no server knows it"
-        yield "path=Purchase", "a name that a kind of hit has", ""
-        yield "path=Product: Add to basket", "one that an action has", ""
-        yield "path=Signup", "one that nothing has by itself", ""
+        yield ParameterRow("location", "the country", "")
+        yield ParameterRow("title", "what the page is called", "")
+        yield ParameterRow("shoe_size", "of the visitor", "no server knows it")
+        yield ParameterRow("path=Purchase", "a name that a kind of hit has", "")
+        yield ParameterRow("path=Product: Add to basket", "one that an action has", "")
+        yield ParameterRow("path=Signup", "one that nothing has by itself", "")
 
 
 def test_a_system_that_lists_its_protocol_gets_its_own_rows_first():

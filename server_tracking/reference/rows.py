@@ -29,6 +29,7 @@ __all__ = ["ParameterTable", "Row", "Source", "rows_of"]
 
 _MANY = 2  # kinds of hits; what more of them say is said by any hit
 _COMMON = ("context", "id", "params", "time")
+_RAW = ("raw text", 7, {MARK: "raw text"})  # some parameter takes each, or any
 
 
 @runtime_checkable
@@ -263,10 +264,12 @@ def _reached(system: System, names: Iterable[str], ear: Ear) -> set[str]:
     plain = ear.hear(system, [hit])
     found = set()
     for name in names:
-        extra = {system.name: _nested(name, "raw text")}
-        heard = ear.hear(system, [msgspec.structs.replace(hit, extra=extra)])
-        if name in heard and heard.get(name) != plain.get(name):
-            found.add(name)
+        for value in _RAW:
+            extra = {system.name: _nested(name, value)}
+            heard = ear.hear(system, [msgspec.structs.replace(hit, extra=extra)])
+            if name in heard and heard.get(name) != plain.get(name):
+                found.add(name)
+                break
     return found
 
 

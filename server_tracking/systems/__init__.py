@@ -209,10 +209,12 @@ def system_from_url(url: str) -> System:
         message = f"No analytics system has {found}; known are {known}."
         raise ConfigurationError(message, option="systems")
     system = systems[scheme]
+    option = "systems"
     try:
         return system.from_url(urlsplit(url))
     except ConfigurationError as error:
         message = f"{system.__name__}: {error}"
+        option = error.option or option
     except ValueError:  # of urlsplit, which repeats what it cannot read
         message = f"{system.__name__}: its URL cannot be read."
-    raise ConfigurationError(message, option="systems")
+    raise ConfigurationError(message, option=option)

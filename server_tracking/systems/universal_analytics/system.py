@@ -171,8 +171,11 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
     def parameter_table(cls) -> Sequence[ParameterRow]:
         """List the parameters of the protocol."""
         return [
-            ParameterRow(pattern, row.parameter.meaning)
-            for pattern, row in TABLE.items()
+            *(
+                ParameterRow(pattern, row.parameter.meaning)
+                for pattern, row in TABLE.items()
+            ),
+            ParameterRow("<name>", "What another receiver of the protocol knows."),
         ]
 
     @classmethod
