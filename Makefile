@@ -6,7 +6,7 @@ ARGS ?=
 # All that the whole test suite can use; without one of them its tests skip.
 TEST_GROUPS := $(foreach group,test frameworks servers queues metrics browser clients,--group $(group))
 
-.PHONY: help demo test fmt lint types bench docs-tables clean
+.PHONY: help demo test fmt lint types bench docs-tables test-groups clean
 
 help:
 	@echo "make demo   an example site and the inspector beside it (ARGS=--once, --asgi)"
@@ -35,6 +35,9 @@ bench: .venv/test
 
 docs-tables: .venv/demo
 	$(BIN)/server-tracking parameters --markdown > docs/parameters.md
+
+test-groups: # for .ci/run
+	@echo $(TEST_GROUPS)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
