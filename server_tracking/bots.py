@@ -7,9 +7,17 @@ Rules on other headers are left out: reverse proxies rewrite what they look at.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
+from typing import Literal
 
-__all__ = ["is_bot"]
+from server_tracking.errors import ConfigurationError
+
+__all__ = ["BotDetector", "detector_from", "is_bot"]
+
+BotDetector = Literal["built-in", "is-bot"] | Callable[[str], bool]
+"""The rules of this module, the list of the package is-bot, or a function."""
 
 _LONGEST = 512  # the longest of 33 000 real ones has 374 characters
 
@@ -83,6 +91,44 @@ _TOKENS = (
 # What holds a token and is none: a phone, a box for the television, an add-on of old
 # Internet Explorers that names its home page.
 _INNOCENT = ("cubot", "google-tv", "http://bsalsa.com", "http://www.bsalsa.com")
+
+
+def detector_from(given: BotDetector) -> Callable[[str | None], bool]:
+    """Make the test for robots that *given* names.
+
+    What is not built in sees at most 512 characters of a user agent, each once as
+    long as it is among the 4096 last ones; none at all is a robot's. Raises
+    `ConfigurationError`.
+    """
+    if given == "built-in":
+        return is_bot
+    judge = lru_cache(maxsize=4096)(_judge_from(given))
+
+    def detects(user_agent: str | None) -> bool:
+        return not user_agent or bool(judge(user_agent[:_LONGEST]))
+
+    return detects
+
+
+def _judge_from(given: object) -> Callable[[str], bool]:
+    if given == "is-bot":
+        try:
+            listed: Callable[[str], bool] = import_module("is_bot").Bots().is_bot
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                "Option 'bot_detector': 'is-bot' was given, and that package is "
+                'missing; pip install "server-tracking[bots]" brings it.',
+                option="bot_detector",
+            ) from None
+        # Its patterns know robots by name; a library that names no browser is ours.
+        return lambda text: _is_bot(text) or listed(text)
+    if callable(given):
+        return given
+    raise ConfigurationError(
+        f"Option 'bot_detector': {given!r:.80} was given; accepted is 'built-in', "
+        "'is-bot' or a function of a user agent.",
+        option="bot_detector",
+    )
 
 
 def is_bot(user_agent: str | None) -> bool:

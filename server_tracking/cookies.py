@@ -13,8 +13,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from itsdangerous import BadSignature, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
 
-__all__ = ["CookieSigner", "cookie_header", "cookie_value"]
+__all__ = [
+    "CookieSigner",
+    "carries_cookie",
+    "cookie_header",
+    "cookie_value",
+    "may_carry_cookie",
+]
 
 _LONGEST_HEADER = 16 * 1024
 _LONGEST_VALUE = 256
@@ -40,6 +47,17 @@ def cookie_value(header: str | None, name: str) -> str | None:
     return found
 
 
+def carries_cookie(header: str | None, name: str) -> bool:
+    """Tell whether a Cookie *header* has *name* at all, be it twice."""
+    return bool(
+        header
+        and name in header
+        and any(
+            pair.partition("=")[0].strip(" \t") == name for pair in header.split(";")
+        )
+    )
+
+
 def cookie_header(
     name: str,
     value: str,
@@ -63,6 +81,28 @@ def cookie_header(
     if httponly:
         text += "; HttpOnly"
     return f"{text}; SameSite={samesite}"
+
+
+def may_carry_cookie(status: int, cache_control: str | None) -> bool:
+    """Tell whether a cookie may be set on an answer.
+
+    Not on 304, whose headers update a stored page, on errors of the server, or
+    where a shared cache may keep the answer and hand one visitor's id to all
+    (RFC 9111 section 7.3).
+    """
+    if status == 304 or status >= 500:
+        return False
+    if not cache_control:
+        return True
+    directives = {part.strip().lower() for part in cache_control.split(",")}
+    if directives & {"private", "no-store"}:
+        return True
+    return not any(
+        directive == "public"
+        or directive.startswith("s-maxage")
+        or (directive.startswith("max-age=") and directive != "max-age=0")
+        for directive in directives
+    )
 
 
 def is_cookie_name(name: str) -> bool:
@@ -101,6 +141,10 @@ class CookieSigner:
 
     def _verify(self, signed: str) -> str | None:
         try:
-            return self._signer.unsign(signed).decode("ascii")
+            value = self._signer.unsign(signed).decode("ascii")
         except BadSignature:
             return None
+        # The last character has two bits to spare: of four spellings, one is ours.
+        signature = signed.rpartition(".")[2]
+        canonical = base64_encode(base64_decode(signature)).decode("ascii")
+        return value if signature == canonical else None

@@ -11,10 +11,10 @@ from server_tracking.consent import ConsentState, Decision
 from server_tracking.cookies import cookie_value
 from server_tracking.exchange import Request, Response
 from server_tracking.extractor import Extractor, Recognition, get_title
-from server_tracking.filters import refusal_of_request, refusal_of_response
+from server_tracking.filters import refusal_of_response
 from server_tracking.hits import Context, PageView
 from server_tracking.reasons import Reason
-from server_tracking.systems import System
+from server_tracking.systems import System, may_be_told
 
 __all__ = ["Explanation", "Step", "explanation_of"]
 
@@ -85,15 +85,8 @@ def _page_refusal(
     extractor: Extractor,
     steps: list[Step],
 ) -> Reason | None:
-    settings = extractor.settings
     header = request.headers.get
-    reason = refusal_of_request(
-        request.method,
-        request.path_info,
-        header,
-        settings.exclusion,
-        settings.page_view_rules,
-    )
+    reason = extractor.page_refusal(request)
     said = ", ".join(
         f"{name}: {value}" for name in _REQUEST_HEADERS if (value := header(name))
     )
@@ -106,6 +99,8 @@ def _page_refusal(
         response.status,
         response.header("content-type"),
         response.header("content-disposition"),
+        extractor.settings.page_view_rules,
+        inertia=response.header("x-inertia") == "true",
     )
     said = f"status {response.status}, {response.header('content-type')}"
     answer = "a page" if reason is None else str(reason)
@@ -132,7 +127,7 @@ def _consent_steps(
     settings = extractor.settings
     decided = recognition.decision
     keeps = "for 395 days" if decided.keep else "for this session of the browser"
-    stored = f"an id, {keeps}" if decided.track else "nothing"
+    stored = f"an id, {keeps}" if decided.stored else "nothing"
     return [
         Step("consent", decided.state, _consent_source(decided, extractor)),
         Step("mode", settings.consent_mode, f"stored: {stored}"),
@@ -142,7 +137,9 @@ def _consent_steps(
 
 def _consent_source(decided: Decision, extractor: Extractor) -> str:
     settings = extractor.settings
-    if decided.changed:
+    if decided.source == "resolver":
+        return "consent_resolver"
+    if decided.source == "action":
         return f"cookie {settings.cookie_action}"
     if decided.state is ConsentState.UNKNOWN:
         return "nobody has said anything"
@@ -167,6 +164,8 @@ def _context_steps(
     by = f"cookie {settings.cookie_name}"
     if not known:
         by += " is not ours, or too old" if had_cookie else " is not there"
+    if not recognition.decision.stored:
+        by = "a hash of browser and address, for today; nothing is stored"
     return [
         Step("visitor", "known" if known else "new", by),
         Step("visit", f"no. {session.number}", "new" if session.is_new else "goes on"),
@@ -191,6 +190,10 @@ def _system_steps(
 ) -> Iterable[Step]:
     hit = PageView(context=context, time=now)
     for system in systems:
+        if not may_be_told(system, context.consent):
+            why = "it uses data for ends of its own, and the visitor has not agreed"
+            yield Step(system.name, "is told nothing", why)
+            continue
         told = any(call.hits for call in system.encode([hit], now))
         problems = "; ".join(
             f"{problem.field}: {problem.message}" for problem in system.problems(hit)

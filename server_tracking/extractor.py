@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from server_tracking.addresses import anonymized, visitor_address
-from server_tracking.bots import is_bot
-from server_tracking.campaigns import campaign_from
-from server_tracking.consent import ConsentState, Decision, decision
-from server_tracking.cookies import CookieSigner, cookie_header, cookie_value
+from server_tracking.agents import Agent, agent_of
+from server_tracking.consent import (
+    ConsentState,
+    Decision,
+    accepted_value,
+    consent_from,
+    decision,
+    without_reuse,
+)
+from server_tracking.cookieless import DailyIds
+from server_tracking.cookies import (
+    CookieSigner,
+    carries_cookie,
+    cookie_header,
+    cookie_value,
+    may_carry_cookie,
+)
 from server_tracking.exchange import (
     AddressRule,
     Request,
@@ -22,19 +36,20 @@ from server_tracking.exchange import (
     request_from_environ,
     request_from_scope,
 )
+from server_tracking.filters import is_in_sample, refusal_of_request
 from server_tracking.hits import (
-    Campaign,
     Consent,
     Context,
-    Device,
     Page,
     Session,
     Visitor,
 )
-from server_tracking.languages import language_from
 from server_tracking.reasons import Reason
+from server_tracking.referrers import is_spam
+from server_tracking.salts import DerivedSalt
 from server_tracking.scrubbing import (
     DEFAULT_KEEP,
+    narrowed,
     scrubbed_referrer,
     scrubbed_text,
     scrubbed_url,
@@ -42,6 +57,7 @@ from server_tracking.scrubbing import (
 )
 from server_tracking.settings import Settings
 from server_tracking.titles import HtmlTitleExtractor, content_charset, title_from
+from server_tracking.traits import campaign_of, device_of
 from server_tracking.visitors import (
     Identity,
     identity_from,
@@ -50,6 +66,7 @@ from server_tracking.visitors import (
 )
 
 __all__ = [
+    "UNRECOGNIZED",
     "Extractor",
     "Recognition",
     "extractor_from",
@@ -60,17 +77,15 @@ __all__ = [
 ]
 
 _DAY = 24 * 3600
-_STATUS_MAX_AGE = 180 * _DAY
 _TITLE_LIMIT = 512
-_USER_AGENT_LIMIT = 512
-_CAMPAIGN_LIMIT = 200
 
 
 class Recognition(msgspec.Struct, frozen=True):
     """Who made a request, as far as the visitor allows to know.
 
     *refusal* says why nothing may be sent, or is None. *identity* is what the id
-    cookie shall say, *renew* whether it has to be written for that.
+    cookie shall say, *renew* whether it has to be written for that. *agent* is the
+    AI agent that made the request, if it is told.
     """
 
     decision: Decision
@@ -78,6 +93,11 @@ class Recognition(msgspec.Struct, frozen=True):
     identity: Identity | None = None
     session: Session | None = None
     renew: bool = False
+    agent: Agent | None = None
+
+
+UNRECOGNIZED = Recognition(decision("opt-in"), Reason.UNRESOLVED)
+"""What is known of a request whose recognition failed: nothing may be sent."""
 
 
 class Extractor:
@@ -87,17 +107,47 @@ class Extractor:
         self.settings = settings
         keys = settings.secret_keys or (secrets.token_urlsafe(32),)
         self._ids = CookieSigner(keys, "visitor", settings.cookie_salt)
+        name = settings.cookie_name
+        self._id_names = (
+            (name, f"__Host-{name}") if settings.cookie_host_prefix else (name,)
+        )
         self._own = CookieSigner(keys, "own", settings.cookie_salt)
+        self._accepted = accepted_value(
+            settings.cookie_status_accepted, settings.consent_version
+        )
         self._statuses = {
-            settings.cookie_status_accepted: ConsentState.GRANTED,
+            self._accepted: ConsentState.GRANTED,
             settings.cookie_status_refused: ConsentState.DENIED,
         }
+        self._resolver = settings.resolver
+        self._days = (
+            DailyIds(settings.salt_store or DerivedSalt(keys[0]), settings.cookie_salt)
+            if settings.consent_mode == "cookieless"
+            else None
+        )
         self._keep: frozenset[str] | str = (
             "all"
             if settings.keep_params == "all"
             else DEFAULT_KEEP | frozenset(settings.keep_params)
         )
         self.address_rule: AddressRule = _address_rule(settings)
+        self._exclusion = settings.exclusion
+        self._rules = settings.page_view_rules
+        self._is_bot = settings.bot_test if settings.ignore_bots else None
+        self._excludes = settings.further_exclusion
+
+    def page_refusal(self, request: Request) -> Reason | None:
+        """Say why *request* is no page view, or None if its answer decides."""
+        reason = refusal_of_request(
+            request.method,
+            request.path_info,
+            request.headers.get,
+            self._exclusion,
+            self._rules,
+        )
+        if reason is None and self._excludes is not None and self._excludes(request):
+            return Reason.EXCLUDED
+        return reason
 
     def recognize(
         self, request: Request, now: float, *, action: str | None = None
@@ -109,18 +159,51 @@ class Extractor:
         settings = self.settings
         header = request.headers.get
         cookies = header("cookie")
-        decided = self._decision(action, cookies, header)
+        decided = self._decision(request, action, cookies)
         refusal = self._refusal(decided, cookies, header)
         if refusal is not None:
-            return Recognition(decided, refusal)
-        cookie = self._ids.verified(cookie_value(cookies, settings.cookie_name))
+            if refusal is not Reason.BOT:
+                return Recognition(decided, refusal)
+            return self._recognized_bot(decided, header("user-agent"))
+        if not decided.stored:
+            return self._recognized_by_day(request, decided, now)
+        cookie = self._ids.verified(cookie_value(cookies, self._id_name(request)))
         known = identity_from(cookie, now, settings.cookie_max_age)
+        if known is not None and known.granted and not decided.keep:
+            known = None  # the grant has run out, and the id was kept by it
         identity, session, renew = session_at(known, now, settings.session_rules)
         if decided.keep != bool(identity.granted):
             granted = int(now) if decided.keep else 0
             identity = msgspec.structs.replace(identity, granted=granted)
             renew = True
-        return Recognition(decided, None, identity, session, renew)
+        return Recognition(decided, self._sampled(identity), identity, session, renew)
+
+    def _recognized_by_day(
+        self, request: Request, decided: Decision, now: float
+    ) -> Recognition:
+        """Know the visitor for a day, by nothing that is stored on their side."""
+        if self._days is None:
+            return Recognition(decided, Reason.UNDECIDED)
+        agent = request.headers.get("user-agent") or ""
+        identity, session = self._days.visit(
+            agent, request.address, now, self.settings.session_rules
+        )
+        return Recognition(decided, self._sampled(identity), identity, session)
+
+    def _sampled(self, identity: Identity) -> Reason | None:
+        rate = self.settings.sample_rate
+        # The id is kept all the same, or the visitor would be drawn anew each time.
+        if rate < 1 and not is_in_sample(identity.client_id, rate):
+            return Reason.SAMPLED
+        return None
+
+    def _recognized_bot(self, decided: Decision, user_agent: str | None) -> Recognition:
+        agent = agent_of(user_agent)
+        if agent is None:
+            return Recognition(decided, Reason.BOT)
+        if self.settings.agent_policies[agent.kind] == "drop":
+            return Recognition(decided, Reason.AGENT)
+        return Recognition(decided, agent=agent)
 
     def cookies(
         self, request: Request, recognition: Recognition, now: float
@@ -128,31 +211,33 @@ class Extractor:
         """Write the Set-Cookie values that follow from *recognition*."""
         settings = self.settings
         decided, identity = recognition.decision, recognition.identity
-        written = []
-        if decided.changed and recognition.refusal is not Reason.OWN:
+        written: list[str] = []
+        if recognition.refusal in _UNTOUCHED:
+            return written
+        # The site's script reads both of these.
+        if decided.changed:
             accepted = decided.state is ConsentState.GRANTED
-            status = (
-                settings.cookie_status_accepted
-                if accepted
-                else settings.cookie_status_refused
+            status = self._accepted if accepted else settings.cookie_status_refused
+            age = settings.consent_max_age
+            written.append(
+                self._cookie(request, settings.cookie_status, status, age, False)
             )
-            # The site's script reads both.
-            written += [
-                self._cookie(
-                    request, settings.cookie_status, status, _STATUS_MAX_AGE, False
-                ),
-                self._cookie(request, settings.cookie_action, "", 0, False),
-            ]
+        if decided.spent:
+            written.append(self._cookie(request, settings.cookie_action, "", 0, False))
         if identity is not None and recognition.renew:
             max_age = None
             if identity.granted:
                 max_age = settings.cookie_max_age - (int(now) - identity.granted)
             value = self._ids.sign(identity.cookie)
-            written.append(self._cookie(request, settings.cookie_name, value, max_age))
-        elif decided.state is ConsentState.DENIED and cookie_value(
-            request.headers.get("cookie"), settings.cookie_name
-        ):
-            written.append(self._cookie(request, settings.cookie_name, "", 0))
+            name = self._id_name(request)
+            written.append(self._cookie(request, name, value, max_age))
+        elif not decided.stored:
+            header = request.headers.get("cookie")
+            written += [
+                self._cookie(request, name, "", 0)
+                for name in self._id_names
+                if carries_cookie(header, name)
+            ]
         return written
 
     def own_cookie(self, request: Request) -> str:
@@ -174,38 +259,49 @@ class Extractor:
         """Tell who, where and how; personal data is taken out of all strings."""
         identity, session = recognition.identity, recognition.session
         if identity is None or session is None:
-            visitor, session = _nobody(time.time())
+            visitor, session = _nobody(time.time(), recognition.agent)
         else:
             is_new = session.is_new and session.number == 1
-            visitor = Visitor(identity.client_id, scrubbed_user_id(user_id), is_new)
+            told = scrubbed_user_id(user_id) if recognition.decision.reuse else None
+            visitor = Visitor(identity.client_id, told, is_new)
         return Context(
             visitor,
             session,
             self._page(request, title, route, encoding),
-            _campaign(request.query),
-            _device(request),
+            campaign_of(request.query, recognition.decision.reuse),
+            device_of(request.headers.get),
             request.address,
-            _CONSENTS[recognition.decision.state, recognition.refusal is None],
+            recognition.decision.consent if recognition.refusal is None else _REFUSED,
         )
 
     def _decision(
-        self,
-        action: str | None,
-        cookies: str | None,
-        header: Callable[[str], str | None],
+        self, request: Request, action: str | None, cookies: str | None
     ) -> Decision:
-        settings = self.settings
+        settings, header = self.settings, request.headers.get
         signal = (settings.honor_gpc and _objects(header("sec-gpc"))) or (
             settings.honor_dnt and header("dnt") == "1"
         )
-        return decision(
+        resolver = self._resolver
+        decided = decision(
             settings.consent_mode,
+            resolved=consent_from(resolver(request)) if resolver is not None else None,
             action=action or cookie_value(cookies, settings.cookie_action),
             status=self._statuses.get(
                 cookie_value(cookies, settings.cookie_status) or ""
             ),
             signal=signal,
         )
+        if settings.reuse_needs_consent and decided.state is not ConsentState.GRANTED:
+            return without_reuse(decided)
+        return decided
+
+    def _id_name(self, request: Request) -> str:
+        prefixed = len(self._id_names) > 1 and self._is_secure(request)
+        return self._id_names[-1 if prefixed else 0]
+
+    def _is_secure(self, request: Request) -> bool:
+        secure = self.settings.cookie_secure
+        return request.scheme == "https" if secure is None else secure
 
     def _refusal(
         self,
@@ -218,8 +314,10 @@ class Extractor:
             return Reason.OWN
         if not decided.track:
             return _REFUSALS[decided.state]
-        if settings.ignore_bots and is_bot(header("user-agent")):
+        if self._is_bot is not None and self._is_bot(header("user-agent")):
             return Reason.BOT
+        if settings.drop_referrer_spam and is_spam(header("referer")):
+            return Reason.SPAM
         return None
 
     def _page(
@@ -235,7 +333,7 @@ class Extractor:
         )
         # Without a host there is no URL; the path stands after the scheme's "//".
         path = url[len(request.scheme) + 3 + len(host or "") :].partition("?")[0]
-        return Page(
+        page = Page(
             url if host else None,
             host,
             path,
@@ -244,6 +342,8 @@ class Extractor:
             route,
             encoding,
         )
+        narrowing = self.settings.narrowing
+        return page if narrowing is None else narrowed(page, narrowing)
 
     def _cookie(
         self,
@@ -254,13 +354,12 @@ class Extractor:
         httponly: bool | None = None,
     ) -> str:
         settings = self.settings
-        secure = settings.cookie_secure
         return cookie_header(
             name,
             value,
             max_age=max_age,
             path=settings.cookie_path,
-            secure=request.scheme == "https" if secure is None else secure,
+            secure=self._is_secure(request),
             httponly=settings.cookie_httponly if httponly is None else httponly,
             samesite=settings.cookie_samesite,
         )
@@ -320,85 +419,28 @@ def get_title(response: Response) -> str | None:
     return title_from(response, _TITLE_EXTRACTORS)
 
 
-def may_carry_cookie(status: int, cache_control: str | None) -> bool:
-    """Tell whether a cookie may be set on an answer.
-
-    Not on 304, whose headers update a stored page, on errors of the server, or
-    where a shared cache may keep the answer and hand one visitor's id to all
-    (RFC 9111 section 7.3).
-    """
-    if status == 304 or status >= 500:
-        return False
-    if not cache_control:
-        return True
-    directives = {part.strip().lower() for part in cache_control.split(",")}
-    if directives & {"private", "no-store"}:
-        return True
-    return not any(
-        directive == "public"
-        or directive.startswith("s-maxage")
-        or (directive.startswith("max-age=") and directive != "max-age=0")
-        for directive in directives
-    )
-
-
 _TITLE_EXTRACTORS = (HtmlTitleExtractor(),)
 _REFUSALS = {
     ConsentState.UNKNOWN: Reason.UNDECIDED,
     ConsentState.SIGNALLED: Reason.SIGNALLED,
     ConsentState.DENIED: Reason.DENIED,
 }
-_CONSENTS = {
-    (state, allowed): Consent(
-        analytics=False
-        if not allowed
-        else (True if state is ConsentState.GRANTED else None)
-    )
-    for state in ConsentState
-    for allowed in (True, False)
-}
-_NO_CAMPAIGN = Campaign()
+_REFUSED = Consent(analytics=False)
+# Nothing is set for the site's own people, nor where nothing could be read.
+_UNTOUCHED = frozenset({Reason.OWN, Reason.UNRESOLVED})
 
 
-def _nobody(now: float) -> tuple[Visitor, Session]:
+def _nobody(now: float, agent: Agent | None) -> tuple[Visitor, Session]:
+    if agent is not None:
+        # It keeps no cookie: one visitor for each agent and day.
+        day = int(now) // _DAY * _DAY
+        return Visitor(f"{crc32(agent.name.encode())}.{day}"), Session(id=day)
     return Visitor(new_client_id(now), is_new=True), Session(id=int(now), is_new=True)
 
 
 def _objects(sec_gpc: str | None) -> bool:
     """Read Sec-GPC: several lines with at least one 1 count as one (w3c/gpc)."""
     return sec_gpc is not None and "1" in (v.strip() for v in sec_gpc.split(","))
-
-
-def _campaign(query: str) -> Campaign:
-    found = campaign_from(query)
-    if found == _NO_CAMPAIGN:
-        return found
-    clean = {
-        name: scrubbed_text(value, _CAMPAIGN_LIMIT)
-        for name in ("source", "medium", "name", "term", "content", "id")
-        if (value := getattr(found, name))
-    }
-    return msgspec.structs.replace(found, **clean)
-
-
-def _device(request: Request) -> Device:
-    header = request.headers.get
-    agent = header("user-agent")
-    if agent is not None and (
-        not agent.isprintable() or len(agent) > _USER_AGENT_LIMIT
-    ):
-        agent = _printable(agent[:_USER_AGENT_LIMIT])
-    return _device_of(agent or None, language_from(header("accept-language")))
-
-
-# Few kinds of devices make most requests.
-@lru_cache(maxsize=1024)
-def _device_of(agent: str | None, language: str | None) -> Device:
-    return Device(agent, language)
-
-
-def _printable(characters: Iterable[str]) -> str:
-    return "".join(c for c in characters if c.isprintable())
 
 
 def _address_rule(settings: Settings) -> AddressRule:

@@ -116,15 +116,17 @@ class Device(msgspec.Struct, frozen=True, omit_defaults=True):
     screen_colors: str | None = None
 
 
-class Consent(msgspec.Struct, frozen=True):
+class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the visitor allows, as it was when the hit was made.
 
-    *analytics* is None while the visitor has not decided.
+    *analytics* is None while the visitor has not decided. Without *reuse*, systems
+    that use data for ends of their own are told nothing.
     """
 
     analytics: bool | None = None
     ad_user_data: bool = False
     ad_personalization: bool = False
+    reuse: bool = True
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,27 +5,40 @@ from __future__ import annotations
 import difflib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
 
 import msgspec
 
 from server_tracking.addresses import ProxyTrust, proxy_trust_from
+from server_tracking.bots import BotDetector, detector_from
+from server_tracking.consent import CONSENT_MODES, ConsentMode
 from server_tracking.cookies import is_cookie_name
 from server_tracking.errors import ConfigurationError
+from server_tracking.exchange import Request
 from server_tracking.filters import (
     DEFAULT_EXCLUDE,
+    FRAMEWORKS,
     Exclusion,
     PageViewRules,
     exclusion_from,
+    further_exclusion_from,
+    hosts_from,
 )
-from server_tracking.visitors import SessionRules
+from server_tracking.hits import Consent
+from server_tracking.resolvers import resolver_from
+from server_tracking.salts import SaltStore, salt_store_from
+from server_tracking.scrubbing import Narrowing
+from server_tracking.visitors import SessionRules, zone_from
 
 __all__ = ["ENVIRONMENT_PREFIX", "Settings"]
 
 ENVIRONMENT_PREFIX = "SERVER_TRACKING_"
 _DAY = 24 * 3600
+
+Framework = Literal["htmx", "turbo", "unpoly", "inertia"]
+AgentPolicy = Literal["drop", "mark", "route"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -49,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     cookie_httponly: bool = True
     cookie_secure: bool | None = None
     """None: on requests that came by https."""
+    cookie_host_prefix: bool = False
+    """Name the id cookie ``__Host-vn`` on https: no other subdomain can plant one."""
     cookie_samesite: Literal["Lax", "Strict", "None"] = "Lax"
     cookie_action: str = "cookie_action"
     """Cookie in which the site's script says ``accept``, ``refuse`` or ``withdraw``."""
@@ -59,12 +74,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     own_cookie_name: str = "its_me"
     """Cookie that marks the site's own people, see `Tracker.own_cookie`."""
 
-    consent_mode: Literal["session", "opt-in", "opt-out"] = "session"
+    consent_mode: ConsentMode = "session"
+    """What is permitted while the visitor has not decided: see docs/consent.md."""
+    consent_version: int = 1
+    """Version of what visitors agree to. Raise it, and those who have accepted are
+    asked anew."""
+    consent_max_age: int = 180 * _DAY
+    """How long a visitor's decision counts; then they are asked anew."""
+    consent_resolver: str | Callable[[Request], Consent | bool | None] | None = None
+    """Says of a request what the visitor allows: a function, its dotted path, or the
+    name of a ready one (``onetrust``, ``cookiebot``, ``tcf`` ...)."""
+    reuse_needs_consent: bool = False
+    """Tell systems that use data for ends of their own only of visitors who accepted,
+    in every mode. In ``cookieless`` it is so without this."""
     honor_gpc: bool = True
     honor_dnt: bool = True
 
+    cookieless_salt: str | SaltStore | None = None
+    """Where the salts of cookieless ids are kept: a directory shared by the workers
+    (better in memory: ``/run/...``), or a store of `server_tracking.salts`."""
+
     session_idle: int = 30 * 60
     session_longest: int = _DAY
+    session_midnight: str | None = None
+    """Time zone at whose midnight a visit ends as well, such as ``Europe/Berlin``."""
 
     anonymize_ip: bool = True
     """False sends whole addresses: think twice."""
@@ -75,11 +108,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     keep_params: Literal["all"] | tuple[str, ...] = ()
     """Names of query parameters to keep in URLs beside the usual campaign ones."""
+    scrub_ids: bool = False
+    """Take UUIDs and numbers of six digits and more out of paths and titles as well."""
+    referrer_detail: Literal["path", "origin"] = "path"
+    """What to tell of the page of another site that a visitor came from."""
+    page_path: Literal["path", "route"] = "path"
+    """Tell the path of a page, or the framework's pattern for it (``/user/:id``)
+    wherever that is known: then no id in a path leaves the site."""
 
     pageview_exclude: tuple[str, ...] = ()
     """Path prefixes that never make a page view: ``admin/``, ``/internal/api``."""
     pageview_exclude_common: bool = True
     """Exclude health checks, robots.txt and the like as well."""
+    pageview_exclude_patterns: tuple[str, ...] = ()
+    """Regular expressions, looked for in the decoded path (512 characters of it)."""
+    pageview_exclude_hosts: tuple[str, ...] = ()
+    """Hosts of the site that never make a page view: ``staging.example.com``."""
+    pageview_exclude_when: Callable[[Request], bool] | None = None
+    """A function that says of a request whether it is excluded."""
+    pageview_methods: tuple[str, ...] = ("GET",)
+    pageview_statuses: tuple[int, ...] = (200, 304)
+    pageview_content_types: tuple[str, ...] = ("text/html", "application/xhtml+xml")
+    pageview_frames: bool = False
+    """Count pages in an iframe, object or embed."""
     pageview_ajax_responses: bool = False
     pageview_na_exceptions: bool = False
     """Send an exception for answers with status 404."""
@@ -89,17 +140,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     pageview_ajax_exceptions: bool = False
     speculative: Literal["drop", "count"] = "drop"
     """What a prefetched or prerendered page is."""
-    enhanced_navigation: bool = False
-    """Count boosted htmx links and Turbo visits as page views."""
+    enhanced_navigation: bool | tuple[Framework, ...] = False
+    """Count what stands in for a navigation as a page view: boosted htmx links, Turbo
+    and Inertia visits, Unpoly's updates of the main element; or only some of them."""
+    collapse_scanners: bool = True
+    """Make no exception of a 404 for what only scanners for holes ask for."""
+    sample_rate: float = 1.0
+    """Share of the visitors to track, above 0. A visitor is in or out for good."""
+    drop_referrer_spam: bool = True
     ignore_bots: bool = True
+    bot_detector: BotDetector = "built-in"
+    """What tells robots: ``built-in``, ``is-bot`` (extra ``bots``), or a function of
+    the user agent."""
+    ai_training: AgentPolicy = "drop"
+    """What becomes of robots that gather pages to train models. ``mark`` tells them
+    to all systems, with the properties ai_agent and ai_agent_kind; ``route`` tells
+    them so to the tracker given as ``agents=`` alone. Counts with ignore_bots."""
+    ai_search: AgentPolicy = "drop"
+    """The same for robots that gather pages for an index."""
+    ai_assistant: AgentPolicy = "drop"
+    """The same for robots that fetch a page because somebody has just asked for it."""
 
     read_titles: bool = True
     """Read the title from the head of HTML pages."""
 
-    defer: Literal["threaded"] | None = "threaded"
+    defer: Literal["threaded", "request"] | None = "threaded"
+    """When hits are sent: by a thread in the background; by that thread, but before
+    the request ends (for processes that are frozen behind their answer: serverless
+    functions); or None: one by one in the request's own thread."""
     """Send from a background thread, or (None) within the request."""
     timeout: float = 10.0
     """Most that one call to a system may take."""
+    explain_header: bool = False
+    """Say in the header Server-Tracking what was decided, to whoever carries the
+    cookie of `notices.explain_cookie`."""
     strict: bool = False
     """Raise our own errors instead of keeping them from the site: for tests."""
 
@@ -132,10 +206,56 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 "Option 'secret_key': each key needs at least 8 characters.",
                 option="secret_key",
             )
-        for name in ("session_idle", "session_longest", "timeout"):
+        for name in ("session_idle", "session_longest", "timeout", "consent_max_age"):
             if not 0 < getattr(self, name) <= 400 * _DAY:
                 raise _wrong(self, name, "a number of seconds above 0")
-        _ = self.proxy_trust, self.exclusion  # they check their own options
+        # They check their own options.
+        _ = (
+            self.resolver,
+            self.session_rules,
+            self.salt_store,
+            self.proxy_trust,
+            self.exclusion,
+            self.excluded_hosts,
+            self.bot_test,
+        )
+        self._check_consent_options()
+        self._check_page_view_options()
+
+    def _check_consent_options(self) -> None:
+        if self.cookie_host_prefix and (
+            self.cookie_path != "/" or self.cookie_secure is False
+        ):
+            # RFC 6265bis section 4.1.3.2
+            raise _wrong(
+                self, "cookie_host_prefix", "False, or cookie_path='/' and secure"
+            )
+        if not 1 <= self.consent_version <= 9999:
+            raise _wrong(self, "consent_version", "a number from 1 to 9999")
+        if self.consent_mode not in CONSENT_MODES:
+            raise _wrong(self, "consent_mode", ", ".join(map(repr, CONSENT_MODES)))
+
+    def _check_page_view_options(self) -> None:
+        if not 0 < self.sample_rate <= 1:
+            raise _wrong(self, "sample_rate", "a share above 0, up to 1")
+        if not (
+            self.pageview_exclude_when is None or callable(self.pageview_exclude_when)
+        ):
+            raise _wrong(self, "pageview_exclude_when", "a function of a request")
+        methods = self.pageview_methods
+        if not methods or not all(m.isalpha() and m.isupper() for m in methods):
+            raise _wrong(self, "pageview_methods", "methods such as 'GET' and 'POST'")
+        statuses = self.pageview_statuses
+        if not statuses or not all(200 <= status <= 599 for status in statuses):
+            raise _wrong(self, "pageview_statuses", "numbers from 200 to 599")
+        kinds = self.pageview_content_types
+        if not kinds or not all(
+            kind.count("/") == 1 and kind == kind.lower() and ";" not in kind
+            for kind in kinds
+        ):
+            raise _wrong(
+                self, "pageview_content_types", "types such as 'text/html', no more"
+            )
 
     def __repr__(self) -> str:
         changed = (
@@ -153,6 +273,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.secret_key
 
     @cached_property
+    def resolver(self) -> Callable[[Request], Any] | None:
+        """Say of a request what the visitor allows, if a consent platform does."""
+        return resolver_from(self.consent_resolver)
+
+    @cached_property
+    def salt_store(self) -> SaltStore | None:
+        """Keep the salts of the cookieless ids; None if none is configured."""
+        return salt_store_from(self.cookieless_salt)
+
+    @cached_property
     def proxy_trust(self) -> ProxyTrust:
         """Say which proxies may name the visitor's address."""
         return proxy_trust_from(
@@ -166,16 +296,59 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def exclusion(self) -> Exclusion:
         """Match the paths that never make a page view."""
         common = DEFAULT_EXCLUDE if self.pageview_exclude_common else ()
-        return exclusion_from((*common, *self.pageview_exclude))
+        return exclusion_from(
+            (*common, *self.pageview_exclude), self.pageview_exclude_patterns
+        )
+
+    @cached_property
+    def excluded_hosts(self) -> frozenset[str]:
+        """List the hosts that never make a page view."""
+        return hosts_from(self.pageview_exclude_hosts)
+
+    @cached_property
+    def further_exclusion(self) -> Callable[[Request], bool] | None:
+        """Tell of a request whether more than its path excludes it."""
+        return further_exclusion_from(self.excluded_hosts, self.pageview_exclude_when)
+
+    @cached_property
+    def bot_test(self) -> Callable[[str | None], bool]:
+        """Tell of a user agent whether it is a robot's."""
+        return detector_from(self.bot_detector)
+
+    @cached_property
+    def agent_policies(self) -> Mapping[str, AgentPolicy]:
+        """Say what becomes of each class of AI agents."""
+        return {
+            "training": self.ai_training,
+            "search": self.ai_search,
+            "assistant": self.ai_assistant,
+        }
 
     @cached_property
     def page_view_rules(self) -> PageViewRules:
         """Say what counts as a page view beside a plain navigation."""
+        enhanced = self.enhanced_navigation
+        if isinstance(enhanced, bool):
+            enhanced = FRAMEWORKS if enhanced else ()
         return PageViewRules(
             speculative=self.speculative,
             ajax_responses=self.pageview_ajax_responses,
-            enhanced_navigation=self.enhanced_navigation,
+            enhanced=frozenset(enhanced),
+            frames=self.pageview_frames,
+            methods=frozenset(self.pageview_methods),
+            statuses=frozenset(self.pageview_statuses),
+            content_types=frozenset(self.pageview_content_types),
         )
+
+    @cached_property
+    def narrowing(self) -> Narrowing | None:
+        """Say what not to tell of a page; None if nothing of it is held back."""
+        found = Narrowing(
+            ids=self.scrub_ids,
+            origin_only=self.referrer_detail == "origin",
+            by_route=self.page_path == "route",
+        )
+        return None if found == Narrowing() else found
 
     @cached_property
     def tracks_errors(self) -> bool:
@@ -185,7 +358,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def session_rules(self) -> SessionRules:
         """Say when a visit ends."""
-        return SessionRules(idle=self.session_idle, longest=self.session_longest)
+        return SessionRules(
+            idle=self.session_idle,
+            longest=self.session_longest,
+            midnight=zone_from(self.session_midnight),
+        )
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Self:
@@ -207,6 +384,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 and hints[name] is str
             ):
                 given = str(given)  # 1.0 wrote cookie_status_accepted: 1
+            if name in _MAY_BE_FUNCTIONS:
+                converted[name] = value  # they are checked when the settings are made
+                continue
             try:
                 converted[name] = msgspec.convert(given, hints[name])
             except msgspec.ValidationError as error:
@@ -239,6 +419,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return cls.from_mapping(options)
 
 
+_MAY_BE_FUNCTIONS = frozenset(
+    {"bot_detector", "pageview_exclude_when", "consent_resolver", "cookieless_salt"}
+)
 _OTHER_VARIABLES = frozenset({"systems", "allow_send"})
 _WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
@@ -258,7 +441,10 @@ def _from_text(text: str, hint: Any) -> Any:
     if type(None) in kinds and text.lower() in ("", "none"):
         return None
     if any(typing.get_origin(kind) is tuple for kind in kinds) and text != "all":
-        return tuple(part for part in (p.strip() for p in text.split(",")) if part)
+        parts = [part for part in (p.strip() for p in text.split(",")) if part]
+        if typing.get_args(hint)[:1] == (int,):
+            return tuple(int(part) if part.isdecimal() else part for part in parts)
+        return tuple(parts)
     if kinds & {int, float}:
         try:
             return json.loads(text)

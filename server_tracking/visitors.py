@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 import secrets
+from datetime import datetime, tzinfo
 from functools import lru_cache
 
 import msgspec
 
+from server_tracking.errors import ConfigurationError
 from server_tracking.hits import Session
 
-__all__ = ["Identity", "SessionRules", "identity_from", "new_client_id", "session_at"]
+__all__ = [
+    "Identity",
+    "SessionRules",
+    "identity_from",
+    "new_client_id",
+    "session_at",
+    "zone_from",
+]
 
 _COOKIE = re.compile(
     r"1\.([1-9][0-9]{0,9}\.[0-9]{9,10})\.([0-9]{9,10})\.([0-9]{1,6})\.([0-9]{9,10})"
@@ -46,13 +55,15 @@ class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
 
     After *idle* without a page view, or *longest* after its start. *refresh* is how
     old the time in the cookie may grow before the cookie is written again; *pause*
-    is the most that one gap between two page views counts as engagement.
+    is the most that one gap between two page views counts as engagement. With
+    *midnight*, a visit ends at midnight of that time zone as well.
     """
 
     idle: int = 30 * 60
     longest: int = 24 * 3600
     refresh: int = 30
     pause: int = 60
+    midnight: tzinfo | None = None
 
 
 def new_client_id(now: float) -> str:
@@ -85,6 +96,28 @@ def _identity(cookie: str) -> Identity | None:
     return identity if identity.session_start <= identity.last_seen else None
 
 
+def zone_from(name: str | None) -> tzinfo | None:
+    """Return the time zone called *name*; raises `ConfigurationError` for no zone."""
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigurationError(
+            f"Option 'session_midnight': {name!r:.80} was given; accepted is a time "
+            "zone such as 'Europe/Berlin'.",
+            option="session_midnight",
+        ) from None
+
+
+def _is_over(identity: Identity, second: int, zone: tzinfo) -> bool:
+    """Tell whether it is a later day than when the visit was last seen."""
+    last = datetime.fromtimestamp(identity.last_seen, zone).date()
+    return datetime.fromtimestamp(second, zone).date() > last
+
+
 def session_at(
     identity: Identity | None, now: float, rules: SessionRules
 ) -> tuple[Identity, Session, bool]:
@@ -103,6 +136,7 @@ def session_at(
     if (
         gap > rules.idle + rules.refresh
         or second - identity.session_start > rules.longest
+        or (rules.midnight is not None and _is_over(identity, second, rules.midnight))
     ):
         number = identity.session_number + 1
         begun = Identity(identity.client_id, second, number, second, identity.granted)

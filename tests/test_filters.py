@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from server_tracking.errors import ConfigurationError
 from server_tracking.filters import (
     DEFAULT_EXCLUDE,
+    FRAMEWORKS,
     Exclusion,
     PageViewRules,
     exclusion_from,
+    hosts_from,
+    is_in_sample,
+    is_probe,
     refusal_of_request,
     refusal_of_response,
 )
@@ -200,7 +204,13 @@ ENHANCED = [
     ({"x-turbo-request-id": "1", "turbo-frame": "cart"}, False),
     ({"x-turbo-request-id": "1", "x-sec-purpose": "prefetch"}, False),
     ({"x-pjax": "true"}, False),
-    ({"x-inertia": "true"}, False),
+    ({"x-inertia": "true"}, True),
+    ({"x-inertia": "true", "x-inertia-partial-component": "Cart"}, False),
+    ({"x-up-version": "3.11.0", "x-up-target": "main", "x-up-mode": "root"}, True),
+    ({"x-up-version": "3.11.0", "x-up-target": ".cart, [up-main]"}, True),
+    ({"x-up-version": "3.11.0", "x-up-target": "body", "x-up-mode": "modal"}, False),
+    ({"x-up-version": "3.11.0", "x-up-target": ".cart"}, False),
+    ({"x-up-target": "main"}, False),
     ({"x-requested-with": "XMLHttpRequest"}, False),
 ]
 TURBO_STREAM = "text/vnd.turbo-stream.html, text/html, application/xhtml+xml"
@@ -209,15 +219,17 @@ TURBO_STREAM = "text/vnd.turbo-stream.html, text/html, application/xhtml+xml"
 @pytest.mark.parametrize("base", [OLD, FETCH], ids=["without metadata", "with"])
 @pytest.mark.parametrize(("headers", "counts"), ENHANCED)
 def test_boosted_links_and_visits_count_on_demand(base, headers, counts):
-    assert (refusal({**base, **headers}, enhanced_navigation=True) is None) is counts
+    assert (
+        refusal({**base, **headers}, enhanced=frozenset(FRAMEWORKS)) is None
+    ) is counts
     assert refusal({**base, **headers}) is not None
 
 
 def test_a_turbo_visit_may_show_by_what_it_accepts():
     visit = {**FETCH, "accept": TURBO_STREAM}
 
-    assert refusal(visit, enhanced_navigation=True) is None
-    assert refusal({**visit, "turbo-frame": "x"}, enhanced_navigation=True) is (
+    assert refusal(visit, enhanced=frozenset(FRAMEWORKS)) is None
+    assert refusal({**visit, "turbo-frame": "x"}, enhanced=frozenset(FRAMEWORKS)) is (
         Reason.SUBRESOURCE
     )
 
@@ -359,7 +371,9 @@ def test_no_request_is_too_odd(method, path, headers):
     exclusion = exclusion_from(DEFAULT_EXCLUDE)
     for speculative, ajax, enhanced in product(("drop", "count"), *[(False, True)] * 2):
         rules = PageViewRules(
-            speculative=speculative, ajax_responses=ajax, enhanced_navigation=enhanced
+            speculative=speculative,
+            ajax_responses=ajax,
+            enhanced=frozenset(FRAMEWORKS if enhanced else ()),
         )
         reason = refusal_of_request(method, path, headers.get, exclusion, rules)
         assert reason is None or isinstance(reason, Reason)
@@ -368,3 +382,123 @@ def test_no_request_is_too_odd(method, path, headers):
 @given(st.integers(), st.none() | st.text(), st.none() | st.text())
 def test_no_answer_is_too_odd(status, content_type, disposition):
     refusal_of_response(status, content_type, disposition)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_each_framework_counts_alone(framework):
+    visits = {
+        "htmx": {"hx-request": "true", "hx-boosted": "true"},
+        "turbo": {"x-turbo-request-id": "1"},
+        "unpoly": {"x-up-version": "3.11.0", "x-up-target": "main"},
+        "inertia": {"x-inertia": "true"},
+    }
+    counted = {
+        name
+        for name, headers in visits.items()
+        if refusal({**FETCH, **headers}, enhanced=frozenset({framework})) is None
+    }
+
+    assert counted == {framework}
+
+
+@pytest.mark.parametrize("destination", ["iframe", "frame", "object", "embed"])
+def test_frames_count_on_demand(destination):
+    frame = {**PAGE, "sec-fetch-dest": destination}
+
+    assert refusal(frame) is Reason.SUBRESOURCE
+    assert refusal(frame, frames=True) is None
+
+
+def test_other_methods_count_on_demand():
+    assert refusal(PAGE, "POST") is Reason.METHOD
+    assert refusal(PAGE, "POST", methods=frozenset({"GET", "POST"})) is None
+
+
+def test_other_statuses_and_types_count_on_demand():
+    rules = PageViewRules(
+        statuses=frozenset({200, 404}), content_types=frozenset({"text/vnd.wap.wml"})
+    )
+
+    assert refusal_of_response(404, "text/vnd.wap.wml", None, rules) is None
+    assert refusal_of_response(304, None, None, rules) is Reason.STATUS
+    assert refusal_of_response(200, "text/html", None, rules) is Reason.NOT_HTML
+
+
+@pytest.mark.parametrize(
+    ("enhanced", "inertia", "reason"),
+    [
+        ({"inertia"}, True, None),
+        ({"inertia"}, False, Reason.NOT_HTML),
+        ({"htmx"}, True, Reason.NOT_HTML),
+    ],
+)
+def test_a_page_of_inertia_is_json(enhanced, inertia, reason):
+    rules = PageViewRules(enhanced=frozenset(enhanced))
+    answer = (200, "application/json", None, rules)
+
+    assert refusal_of_response(*answer, inertia=inertia) is reason
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "covered"),
+    [
+        (r"^/users/\d+/edit$", "/users/7/edit", True),
+        (r"^/users/\d+/edit$", "/users/max/edit", False),
+        (r"\.json$", "/feed.json", True),
+        (r"\.json$", "/feed.json/", False),
+        (r"^/a/b$", "//a///b", True),
+        ("x$", "/" + "a" * 600 + "x", False),  # beyond 512 characters
+    ],
+)
+def test_a_pattern_excludes_what_it_finds(pattern, path, covered):
+    assert exclusion_from([], [pattern]).covers(path) is covered
+
+
+@pytest.mark.parametrize("pattern", ["(", "*", "", ".*", "a?", "^", 7])
+def test_a_pattern_that_is_none_or_takes_all_is_refused(pattern):
+    with pytest.raises(ConfigurationError, match="pageview_exclude_patterns"):
+        exclusion_from([], [pattern])
+
+
+@pytest.mark.parametrize("host", ["https://a.example", "a.example:80", "a b", "", "/"])
+def test_what_is_no_host_is_refused(host):
+    with pytest.raises(ConfigurationError, match="pageview_exclude_hosts"):
+        hosts_from([host])
+
+
+def test_a_visitor_is_in_the_sample_for_good_and_at_every_higher_rate():
+    ids = [f"{number * 7919}.1790000000" for number in range(2000)]
+    tenth = {one for one in ids if is_in_sample(one, 0.1)}
+    half = {one for one in ids if is_in_sample(one, 0.5)}
+
+    assert tenth < half
+    assert 140 < len(tenth) < 260
+    assert 900 < len(half) < 1100
+    assert all(is_in_sample(one, 1.0) for one in ids)
+
+
+@pytest.mark.parametrize(
+    ("path", "probe"),
+    [
+        ("/wp-login.php", True),
+        ("/blog/xmlrpc.php", True),
+        ("/.env", True),
+        ("/.env.production", True),
+        ("/app/.git/config", True),
+        ("/old/backup.sql", True),
+        ("/cgi-bin/luci", True),
+        ("/a/../../etc/passwd", True),
+        ("/phpMyAdmin/", True),
+        ("/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php", True),
+        ("/shop/missing", False),
+        ("/about.html", False),
+        ("/php-developers", False),
+        ("/wp", False),
+        ("/environment", False),
+        ("/.well-known/security.txt", False),
+        ("/robots.txt", False),
+        ("/sql-course", False),
+    ],
+)
+def test_what_only_scanners_ask_for_is_told_from_a_broken_link(path, probe):
+    assert is_probe(path) is probe

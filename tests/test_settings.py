@@ -29,6 +29,21 @@ WRONG = [
     ("trusted_hops", -1, "trusted_hops"),
     ("pageview_exclude", [1], "pageview_exclude"),
     ("ignore_bots", "perhaps", "ignore_bots"),
+    ("pageview_exclude_patterns", ["("], "regular expression"),
+    ("pageview_exclude_hosts", ["https://a.example"], "a host name"),
+    ("pageview_exclude_when", "never", "a function of a request"),
+    ("pageview_methods", [], "methods such as"),
+    ("pageview_methods", ["get"], "methods such as"),
+    ("pageview_statuses", [99], "200 to 599"),
+    ("pageview_statuses", ["all"], "pageview_statuses"),
+    ("pageview_content_types", ["text/html; charset=utf-8"], "no more"),
+    ("enhanced_navigation", ["angular"], "enhanced_navigation"),
+    ("sample_rate", 0.0, "above 0"),
+    ("sample_rate", 1.5, "above 0"),
+    ("bot_detector", "best", "'is-bot' or a function"),
+    ("ai_training", "keep", "ai_training"),
+    ("referrer_detail", "none", "referrer_detail"),
+    ("page_path", "raw", "page_path"),
 ]
 
 

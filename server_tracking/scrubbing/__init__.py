@@ -6,6 +6,7 @@ IP address gives way to a placeholder that says what it was.
 """
 
 from server_tracking.scrubbing.events import scrubbed_hit, scrubbed_user_id
+from server_tracking.scrubbing.pages import Narrowing, narrowed
 from server_tracking.scrubbing.texts import scrubbed_text
 from server_tracking.scrubbing.urls import (
     DEFAULT_KEEP,
@@ -15,6 +16,8 @@ from server_tracking.scrubbing.urls import (
 
 __all__ = [
     "DEFAULT_KEEP",
+    "Narrowing",
+    "narrowed",
     "scrubbed_hit",
     "scrubbed_referrer",
     "scrubbed_text",

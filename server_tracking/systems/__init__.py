@@ -36,7 +36,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from server_tracking.calls import Call, Limits, Outcome, Problem
 from server_tracking.errors import ConfigurationError
-from server_tracking.hits import Hit
+from server_tracking.hits import Consent, Hit
 
 if TYPE_CHECKING:
     from server_tracking.systems.goatcounter import GoatCounter
@@ -59,6 +59,7 @@ __all__ = [
     "Umami",
     "UniversalAnalytics",
     "discovered_systems",
+    "may_be_told",
     "system_from_url",
 ]
 
@@ -178,6 +179,13 @@ class System(Protocol):
     def from_url(cls, url: SplitResult) -> Self:
         """Make a system from its URL; raises `ConfigurationError`."""
         ...
+
+
+def may_be_told(system: System, consent: Consent) -> bool:
+    """Tell whether *system* may hear of a visitor who gave *consent*."""
+    if consent.analytics is False:
+        return False
+    return consent.reuse or not system.limits.reuses_data
 
 
 def discovered_systems() -> dict[str, type[System]]:

@@ -1,0 +1,1 @@
+"""Say which data goes to which company, for the notice that visitors read."""
