@@ -11,6 +11,7 @@ from server_tracking.demo.visit import EXPECTED, visit
 from server_tracking.inspector.command import listen
 
 if TYPE_CHECKING:
+    from server_tracking.demo.shops import Framework
     from server_tracking.demo.stage import Stage
     from server_tracking.inspector.store import StoredHit
 
@@ -20,7 +21,12 @@ _PATIENCE = 10.0  # seconds until all hits of the sample visit must have arrived
 
 
 @click.command()
-@click.option("--asgi", is_flag=True, help="Serve the shop by ASGI instead of WSGI.")
+@click.option(
+    "--framework",
+    type=click.Choice(["wsgi", "asgi", "django", "flask", "starlette"]),
+    help="What the shop is made with.  [default: wsgi]",
+)
+@click.option("--asgi", is_flag=True, help="The same as --framework asgi.")
 @click.option(
     "--once",
     is_flag=True,
@@ -37,17 +43,30 @@ _PATIENCE = 10.0  # seconds until all hits of the sample visit must have arrived
     type=click.IntRange(0, 65535),
     help="Port of the inspector.  [default: 8001, or a free one]",
 )
-def demo(asgi: bool, once: bool, port: int | None, inspector_port: int | None) -> int:
+def demo(
+    framework: Framework | None,
+    asgi: bool,
+    *,
+    once: bool,
+    port: int | None,
+    inspector_port: int | None,
+) -> int:
     """Show it work: an example shop, and the inspector beside it.
 
     The shop is tracked, and its hits go to the inspector as to seven analytics
     systems at once. A sample visit begins; then it is yours. Nothing leaves this
     machine. Ctrl-C ends it.
     """
+    from server_tracking.demo.shops import missing
     from server_tracking.demo.stage import USUAL_SHOP_PORT, stage
     from server_tracking.demo.systems import demo_systems
     from server_tracking.inspector.server import USUAL_PORT, wait_for_interrupt
 
+    chosen: Framework = framework or ("asgi" if asgi else "wsgi")
+    if package := missing(chosen):
+        raise click.ClickException(
+            f"{package} is not installed: pip install 'server-tracking[{chosen}]'."
+        )
     if once:
         port, inspector_port = port or 0, inspector_port or 0
     with (
@@ -55,7 +74,7 @@ def demo(asgi: bool, once: bool, port: int | None, inspector_port: int | None) -
         listen(
             inspector_port, usual=USUAL_PORT, option="--inspector-port"
         ) as inspector,
-        stage(demo_systems, shop, inspector, use_asgi=asgi) as here,
+        stage(demo_systems, shop, inspector, framework=chosen) as here,
     ):
         if once:
             return show_once(here)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 from server_tracking.decorators import track_event
@@ -13,10 +15,18 @@ from server_tracking.demo.pages import (
     answer_to,
     basket_choice,
     bug_page,
+    order_in,
 )
+from server_tracking.hits import Item
 from server_tracking.tracker import Tracker
 
-__all__ = ["asgi_site", "behind_proxy_asgi", "behind_proxy_wsgi", "wsgi_site"]
+__all__ = [
+    "asgi_site",
+    "behind_proxy_asgi",
+    "behind_proxy_wsgi",
+    "tracked_answer",
+    "wsgi_site",
+]
 
 _LONGEST_FORM = 10_000
 _VISITOR = "203.0.113.77"
@@ -29,10 +39,12 @@ def wsgi_site(tracker: Tracker) -> Callable[..., Iterable[bytes]]:
 
     def site(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        form = b""
         if method == "POST":
             length = int(environ.get("CONTENT_LENGTH") or 0)
-            _put_into_basket(environ["wsgi.input"].read(min(length, _LONGEST_FORM)))
-        answer = _timed(tracker, method, path, environ.get("QUERY_STRING", ""))
+            form = environ["wsgi.input"].read(min(length, _LONGEST_FORM))
+        query = environ.get("QUERY_STRING", "")
+        answer = tracked_answer(tracker, method, path, query, form)
         start_response(answer.status, answer.headers)
         return answer.body
 
@@ -46,9 +58,9 @@ def asgi_site(tracker: Tracker) -> Callable[..., Any]:
         if scope["type"] != "http":
             return
         method, path = scope["method"], scope["path"]
-        if method == "POST":
-            _put_into_basket(await _form(receive))
-        answer = _timed(tracker, method, path, scope["query_string"].decode("latin-1"))
+        form = await _form(receive) if method == "POST" else b""
+        query = scope["query_string"].decode("latin-1")
+        answer = tracked_answer(tracker, method, path, query, form)
         headers = [
             (name.lower().encode(), value.encode()) for name, value in answer.headers
         ]
@@ -107,11 +119,30 @@ def _put_into_basket(form: bytes) -> Plant | None:
     return basket_choice(form)
 
 
-def _timed(tracker: Tracker, method: str, path: str, query: str) -> Answer:
-    """Answer; the search is measured, and a bug becomes the page that says so."""
+def _buy(tracker: Tracker, form: bytes) -> None:
+    plants = order_in(form)
+    if plants:
+        items = tuple(
+            Item(id=plant.slug, name=plant.name, price=Decimal(str(plant.price)))
+            for plant in plants
+        )
+        tracker.purchase(f"FF-{secrets.token_hex(4)}", items, currency="EUR")
+
+
+def tracked_answer(
+    tracker: Tracker, method: str, path: str, query: str, form: bytes
+) -> Answer:
+    """Answer a request of the shop, and track what is more than a page view.
+
+    The search is measured, and a bug becomes the page that says so.
+    """
+    if (method, path) == ("POST", "/basket"):
+        _put_into_basket(form)
+    elif (method, path) == ("POST", "/checkout"):
+        _buy(tracker, form)
     begun = time.perf_counter()
     try:
-        answer = answer_to(method, path, query)
+        answer = answer_to(method, path, query, form)
     except LookupError as error:
         tracker.exception(type(error).__name__)
         return bug_page()

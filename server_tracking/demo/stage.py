@@ -9,14 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from server_tracking import asgi, wsgi
 from server_tracking.demo.servers import serving_wsgi
-from server_tracking.demo.sites import (
-    asgi_site,
-    behind_proxy_asgi,
-    behind_proxy_wsgi,
-    wsgi_site,
-)
+from server_tracking.demo.shops import SHOPS, Framework
+from server_tracking.demo.sites import behind_proxy_asgi, behind_proxy_wsgi
 from server_tracking.inspector.server import LocalServer, serving_inspector
 from server_tracking.inspector.store import HitStore, StoredHit
 from server_tracking.systems import System
@@ -57,11 +52,12 @@ def stage(
     shop_socket: socket.socket,
     inspector_socket: socket.socket,
     *,
-    use_asgi: bool = False,
+    framework: Framework = "wsgi",
 ) -> Iterator[Stage]:
     """Serve shop and inspector on two listening sockets while the block lasts.
 
-    *systems_at* makes the systems that are told, for the inspector's address.
+    *systems_at* makes the systems that are told, for the inspector's address. With
+    Django there is one stage for each process.
     """
     store = HitStore()
     with serving_inspector(store, inspector_socket) as inspector:
@@ -71,7 +67,7 @@ def stage(
             trusted_proxies=("127.0.0.1",),
         )
         try:
-            with _serving_shop(tracker, shop_socket, use_asgi=use_asgi) as shop:
+            with _serving_shop(tracker, shop_socket, framework) as shop:
                 yield Stage(shop, inspector, store, tracker)
         finally:
             tracker.close(timeout=2)
@@ -79,13 +75,12 @@ def stage(
 
 @contextmanager
 def _serving_shop(
-    tracker: Tracker, listening: socket.socket, *, use_asgi: bool
+    tracker: Tracker, listening: socket.socket, framework: Framework
 ) -> Iterator[str]:
-    if use_asgi:
-        tracked = asgi.TrackingMiddleware(asgi_site(tracker), tracker)
-        with LocalServer(behind_proxy_asgi(tracked), listening) as server:
+    make, is_asgi = SHOPS[framework]
+    if is_asgi:
+        with LocalServer(behind_proxy_asgi(make(tracker)), listening) as server:
             yield server.url
     else:
-        observed = wsgi.TrackingMiddleware(wsgi_site(tracker), tracker)
-        with serving_wsgi(behind_proxy_wsgi(observed), listening) as url:
+        with serving_wsgi(behind_proxy_wsgi(make(tracker)), listening) as url:
             yield url

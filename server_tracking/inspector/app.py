@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
+from server_tracking.inspector.faults import Faults, cut_off
+from server_tracking.inspector.feed import feed_routes
 from server_tracking.inspector.protocols import (
     Answer,
     DecodedHit,
@@ -25,17 +29,13 @@ from server_tracking.inspector.receiving import (
     decompressed,
     received_from,
 )
-from server_tracking.inspector.store import HitStore
-from server_tracking.inspector.stream import events
+from server_tracking.inspector.store import Store
+from server_tracking.inspector.stored import NO_ANSWER
 
 __all__ = ["inspector_app"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-_PAGE = {
-    "/": ("index.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src "
     "'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -50,70 +50,56 @@ _ASKED_BY_BROWSERS = (
     "/apple-touch-icon",
     "/.well-known",
 )
+_SMALL = 4096  # bytes
 _TOO_LARGE = f"The body is larger than {LARGEST_BODY >> 20} MiB; no system takes that."
 
 
-def inspector_app(store: HitStore) -> Starlette:
+def inspector_app(store: Store, *, faults: Faults | None = None) -> Starlette:
     """Make the application that fills *store* and shows it.
 
-    It listens on the paths of every known system, and besides on ``/`` (the page),
-    ``/hits.json`` (all hits; ``?after=N`` for those with a higher number),
-    ``/stream`` (server-sent events), ``/clear`` (POST) and ``/health``. What comes to
-    another path is answered with 404, and shown.
+    It listens on the paths of every known system, and besides on ``/`` (the page)
+    and on the addresses of `feed.feed_routes`. What comes to another path is
+    answered with 404, and shown. It may be mounted below any path of an ASGI
+    application. *faults* are for rehearsals.
     """
-
-    async def list_hits(request: Request) -> Response:
-        hits = store.hits(after=_number(request.query_params.get("after")))
-        return Response(
-            await run_in_threadpool(msgspec.json.encode, hits),
-            media_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
-
-    async def stream(request: Request) -> Response:
-        run, _, number = request.headers.get("last-event-id", "").partition("-")
-        seen = _number(number) if run == store.run else 0
-        return StreamingResponse(
-            events(store, seen),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
-
-    async def clear(_: Request) -> Response:
-        store.clear()
-        return Response(status_code=204)
-
-    async def health(_: Request) -> Response:
-        return Response("ok\n", media_type="text/plain")
-
     return Starlette(
         routes=[
-            *(Route(path, _page(*shown)) for path, shown in _PAGE.items()),
-            Route("/hits.json", list_hits),
-            Route("/stream", stream),
-            Route("/clear", clear, methods=["POST"]),
-            Route("/health", health),
-            Route("/{path:path}", _collector(store), methods=_METHODS),
+            *_page_routes(),
+            *feed_routes(store),
+            Route(
+                "/{path:path}",
+                _collector(store, faults or Faults()),
+                methods=_METHODS,
+            ),
         ]
     )
 
 
-def _page(name: str, media_type: str) -> Endpoint:
-    page = files("server_tracking.inspector").joinpath("page", name)
+def _page_routes() -> Iterator[Route]:
+    for file in files("server_tracking.inspector").joinpath("page").iterdir():
+        name = file.name
+        media_type = _TYPES.get(name[name.rfind(".") :])
+        if media_type:
+            path = "/" if name == "index.html" else f"/{name}"
+            yield Route(path, _shown(file, media_type))
 
+
+def _shown(file: Traversable, media_type: str) -> Endpoint:
     async def show(_: Request) -> Response:
-        text = page.read_text("utf-8")
+        text = file.read_text("utf-8")
         return Response(text, media_type=media_type, headers=_PAGE_HEADERS)
 
     return show
 
 
-def _collector(store: HitStore) -> Endpoint:
+def _collector(store: Store, faults: Faults) -> Endpoint:
     protocols = discovered_protocols()
 
     def take(received: Received) -> Answer:
         """Decode and keep: for a full bulk body, that takes milliseconds."""
         hits, answer = _understood(received, protocols)
+        if received.path in protocols:
+            answer = faults.applied(answer)
         store.add(received, hits, answer)
         return answer
 
@@ -128,7 +114,16 @@ def _collector(store: HitStore) -> Endpoint:
             answer = Answer(413)
             store.add(received, [_oversized(received, protocols)], answer)
         else:
-            answer = await run_in_threadpool(take, received)
+            # A thread costs more than a small body, which most are.
+            small = len(received.body) < _SMALL
+            answer = (
+                take(received) if small else await run_in_threadpool(take, received)
+            )
+        if known and faults.delay:
+            await asyncio.sleep(faults.delay)
+        if answer.status == NO_ANSWER:
+            await cut_off(request)
+            return Response(status_code=500)  # which nobody hears
         headers = {**(_for_browsers(received) if known else {}), **answer.headers}
         return Response(answer.body, answer.status, headers=headers)
 
@@ -186,8 +181,3 @@ def _for_browsers(received: Received) -> dict[str, str]:
             "Access-Control-Max-Age": "600",
         }
     return headers
-
-
-def _number(text: str | None) -> int:
-    """Read the number of a hit; 0, before the first, for anything else."""
-    return int(text) if text and text.isdecimal() and len(text) < 19 else 0

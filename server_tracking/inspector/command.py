@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from server_tracking.inspector.amounts import seconds_from, share_from
+
+if TYPE_CHECKING:
+    import socket
+
+    from server_tracking.inspector.store import Store
+
 __all__ = ["inspect", "listen"]
+
+
+class Read(click.ParamType[float]):
+    """A value that *read* makes of text; its `ValueError` is shown to the user."""
+
+    name = "text"
+
+    def __init__(self, read: Callable[[str], float]) -> None:
+        self._read = read
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Read *value*, unless that was done."""
+        try:
+            return value if isinstance(value, float) else self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -22,26 +49,77 @@ __all__ = ["inspect", "listen"]
     type=click.IntRange(0, 65535),
     help="Port to listen on; 0 takes a free one.  [default: 8001, or a free one]",
 )
-def inspect(host: str, port: int | None) -> None:
+@click.option(
+    "--store",
+    "file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="SQLite file to keep all hits in; without it, the newest 10,000 in memory.",
+)
+@click.option(
+    "--respond",
+    type=click.IntRange(200, 599),
+    help="Answer each call with this status, whatever its system would say.",
+)
+@click.option(
+    "--delay", type=Read(seconds_from), default="0s", help="Answer so late, say 2s."
+)
+@click.option(
+    "--drop",
+    type=Read(share_from),
+    default="0%",
+    help="Cut so many connections without an answer, say 10%.",
+)
+def inspect(
+    host: str,
+    port: int | None,
+    *,
+    file: Path | None,
+    respond: int | None,
+    delay: float,
+    drop: float,
+) -> None:
     """Show the hits that any site sends, live.
 
     The inspector takes what analytics systems take, on the same paths, checks it by
-    their rules, and shows it on a web page. Give your systems its address. Hits are
-    kept in memory, the newest 10,000. Ctrl-C ends it.
+    their rules, and shows it on a web page. Give your systems its address. With
+    --respond, --delay and --drop it fails as collectors do. Ctrl-C ends it.
     """
+    from server_tracking.inspector.faults import Faults
     from server_tracking.inspector.server import (
         USUAL_PORT,
         serving_inspector,
         wait_for_interrupt,
     )
-    from server_tracking.inspector.store import HitStore
 
-    listening = listen(port, usual=USUAL_PORT, host=host)
-    with listening, serving_inspector(HitStore(), listening) as url:
+    faults = Faults(respond=respond, delay=delay, drop=drop)
+    with (
+        _opened(file) as store,
+        listen(port, usual=USUAL_PORT, host=host) as listening,
+        serving_inspector(store, listening, faults=faults) as url,
+    ):
         if not _is_loopback(host):
             click.echo(f"It listens on {host}: other machines can read all hits.")
         click.echo(f"Inspector: {url}/  (Ctrl-C ends it)")
         wait_for_interrupt()
+
+
+@contextmanager
+def _opened(file: Path | None) -> Iterator[Store]:
+    """Open the store; what is wrong with *file* is said as the command line says it."""
+    from server_tracking.inspector.database import HitDatabase
+    from server_tracking.inspector.store import HitStore
+
+    if file is None:
+        yield HitStore()
+        return
+    try:
+        database = HitDatabase(file)
+    except sqlite3.Error as error:
+        raise click.ClickException(f"Cannot keep hits in {file}: {error}.") from None
+    try:
+        yield database
+    finally:
+        database.release()
 
 
 def listen(

@@ -29,7 +29,7 @@ async def received_from(request: Request) -> tuple[Received, bool]:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     received = Received(
         method=request.method,
-        path=request.scope["path"],
+        path=request.scope["path"].removeprefix(request.scope.get("root_path", "")),
         query=request.url.query,
         headers=headers,
         body=body,

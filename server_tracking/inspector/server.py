@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
@@ -11,9 +12,11 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from server_tracking.inspector.app import inspector_app
-from server_tracking.inspector.store import HitStore
+from server_tracking.inspector.faults import CUT, Faults
+from server_tracking.inspector.store import Store
 
 __all__ = [
     "USUAL_PORT",
@@ -38,12 +41,18 @@ def listening_socket(
     Raises `OSError` if *port* is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if port is None:
-        try:
-            return socket.create_server((host, usual), family=family, backlog=128)
-        except OSError:
-            port = 0
-    return socket.create_server((host, port), family=family, backlog=128)
+    try:
+        wanted = usual if port is None else port
+        listening = socket.create_server((host, wanted), family=family, backlog=128)
+    except OSError:
+        if port is not None:
+            raise
+        listening = socket.create_server((host, 0), family=family, backlog=128)
+    # Connections inherit it. asyncio sets it only on sockets that it has made, and
+    # without it each answer to a kept connection waits 40 ms for an ACK (RFC 1122,
+    # 4.2.3.2 and 4.2.3.4).
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def url_of(listening: socket.socket) -> str:
@@ -65,6 +74,7 @@ class LocalServer:
         """The address, without a slash at its end."""
         config = uvicorn.Config(
             app,
+            http=_Cuttable,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -88,10 +98,29 @@ class LocalServer:
         self._socket.close()
 
 
+class _Cuttable(AutoHTTPProtocol):  # type: ignore[valid-type,misc]  # chosen at run time
+    """Let the application cut its connection, as a collector that fails does."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._whole: Any = self.config.loaded_app
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+
+        async def with_cut(scope: Any, receive: Any, send: Any) -> None:
+            scope.setdefault("extensions", {})[CUT] = transport.abort
+            await self._whole(scope, receive, send)
+
+        self.app = with_cut
+
+
 @contextmanager
-def serving_inspector(store: HitStore, listening: socket.socket) -> Iterator[str]:
+def serving_inspector(
+    store: Store, listening: socket.socket, *, faults: Faults | None = None
+) -> Iterator[str]:
     """Serve the inspector of *store* while the block lasts; yields its address."""
-    with LocalServer(inspector_app(store), listening) as server:
+    with LocalServer(inspector_app(store, faults=faults), listening) as server:
         try:
             yield server.url
         finally:

@@ -245,6 +245,130 @@ def test_filters_leave_what_they_name(here, tab, report):
     tab.wait(lambda: not tab.texts(ROWS))
 
 
+def test_the_path_and_problems_can_be_asked_for(here, tab, report):
+    report(here.inspector, "/fern", "/fig", "/fern/2")
+    requests.post(f"{here.inspector}/api/evnt", timeout=10).close()
+    tab.open(here.inspector)
+    tab.wait(lambda: len(tab.texts(ROWS)) == 4)
+
+    tab.find("[name=path]").send_keys("FERN")
+    tab.wait(lambda: tab.texts(f"{ROWS} .path") == ["/fern/2", "/fern"])
+    tab.find("[name=path]").clear()
+    tab.choose("state", "problems")
+    tab.wait(lambda: tab.texts(f"{ROWS} .path") == ["/api/evnt"])
+
+
+def test_the_same_hit_is_shown_as_each_system_understands_it(shop_told_to, tab):
+    with shop_told_to(demo_systems) as here:
+        visit(here.shop)
+        here.arrived(len(EXPECTED) * len(here.tracker.systems), 10)
+        tab.open(here.inspector)
+        tab.wait(lambda: tab.texts(ROWS))
+        tab.find("[name=path]").send_keys("/care")
+        tab.wait(lambda: set(tab.texts(f"{ROWS} .path")) == {"/care"})
+
+        tab.find(ROWS).click()
+        tab.find("#detail .compare").click()
+
+        tab.wait(lambda: tab.find("#comparison").is_displayed())
+        heads = tab.texts("#comparison thead th")
+        assert len(heads) == len(here.tracker.systems)
+        assert {"Google Analytics 4", "Matomo", "Plausible"} < set(heads)
+        assert set(tab.texts("#comparison tbody tr:first-child td")) == {"page view"}
+        assert tab.texts("#comparison .differs") == []
+        tab.press("ESCAPE")
+        tab.wait(lambda: not tab.find("#comparison").is_displayed())
+        assert tab.find("#detail").is_displayed()
+
+
+def test_journeys_are_told_in_order(shop_told_to, tab):
+    def one_system(inspector):
+        return [s for s in demo_systems(inspector) if s.name == "matomo"]
+
+    with shop_told_to(one_system) as here:
+        visit(here.shop)
+        here.arrived(len(EXPECTED), 10)
+        tab.open(here.inspector)
+        tab.wait(lambda: len(tab.texts(ROWS)) == len(EXPECTED))
+
+        tab.press("2")
+
+        assert len(tab.texts("#journeys details")) == 1
+        steps = tab.texts("#journeys li")
+        assert len(steps) == len(EXPECTED)
+        assert "Plants for dark corners" in steps[0]
+        assert "Boston fern" in steps[1]
+        tab.find("#journeys li:nth-child(2) button").click()
+        assert "/plants/fern" in tab.texts("#detail")[0]
+
+
+def test_counts_are_those_of_what_the_filters_leave(here, tab, report):
+    report(here.inspector, "/fern", "/fern", "/fig?utm_source=mail")
+    report(here.inspector, "/basket", name="Basket: Add")
+    tab.open(here.inspector)
+    tab.wait(lambda: len(tab.texts(ROWS)) == 4)
+
+    tab.press("3")
+
+    cards = dict(card.split("\n", 1) for card in tab.texts("#counts .card"))
+    assert cards["Top pages"].split() == ["/fern", "2", "/fig", "1"]
+    assert cards["Events"].split("\t") == ["Basket: Add", "1"]
+    assert "mail" in cards["Campaigns"]
+    assert cards["Bots"].strip() == "None"
+    label = tab.find(".chart").get_attribute("aria-label")
+    assert label.startswith("Hits per minute in the last 30 minutes")
+    tab.find("[name=path]").send_keys("fig")
+    tab.wait(lambda: "/fern" not in tab.texts("#counts")[0])
+
+
+def test_what_is_kept_stays_when_the_rest_is_cleared(here, tab, report):
+    report(here.inspector, "/fern", "/fig")
+    tab.open(here.inspector)
+    tab.wait(lambda: len(tab.texts(ROWS)) == 2)
+    tab.find(f"{ROWS}:last-child").click()
+
+    tab.find("#detail .keep").click()
+    tab.wait(lambda: tab.texts("#detail .keep") == ["★ Kept"])
+    tab.find("#clear").click()
+
+    tab.wait(lambda: tab.texts(f"{ROWS} .path") == ["/fern"])
+    assert tab.texts(f"{ROWS} .check") == ["★ ✓ valid"]
+    assert [stored.hit.path for stored in here.store.hits()] == ["/fern"]
+
+
+def test_exports_and_the_raw_call_are_at_hand(here, tab, report):
+    report(here.inspector, "/fern", "/fig")
+    tab.open(here.inspector)
+    tab.wait(lambda: len(tab.texts(ROWS)) == 2)
+    tab.find("[name=path]").send_keys("fern")
+    tab.wait(lambda: len(tab.texts(ROWS)) == 1)
+
+    # Headless browsers save nothing: follow the link as it is made by the click.
+    script = (
+        "const link = document.querySelector('#export a');"
+        "link.addEventListener('click', event => event.preventDefault());"
+        "link.click(); return link.href"
+    )
+    exported = requests.get(tab.run(script), timeout=10).text.splitlines()
+    assert [json.loads(line)["hit"]["path"] for line in exported] == ["/fern"]
+    tab.find(ROWS).click()
+    tab.find(".raw summary").click()
+    tab.wait(lambda: "POST /api/event" in tab.texts(".raw pre")[0])
+    assert '"url": "http://x.org/fern"' in tab.texts(".raw pre")[0]
+
+
+def test_older_hits_than_the_list_shows_are_asked_for(here, tab, report):
+    report(here.inspector, *(f"/{number}" for number in range(620)))
+    tab.open(here.inspector)
+    tab.wait(lambda: len(tab.texts(ROWS)) == 500)
+
+    tab.find("#older").click()
+
+    tab.wait(lambda: len(tab.texts(ROWS)) == 620)
+    assert tab.texts(f"{ROWS}:last-child .path") == ["/0"]
+    assert not tab.find("#older").is_displayed()
+
+
 def test_clearing_empties_every_open_page(here, tab, report):
     report(here.inspector, "/fern")
     tab.open(here.inspector)
@@ -346,6 +470,50 @@ def test_a_choice_can_be_changed(here, tab):
     tab.wait(lambda: tab.texts("#choice") == ["You are not counted."])
 
     assert tab.driver.get_cookie("vn") is None
+
+
+def test_a_yes_can_be_withdrawn(here, tab):
+    tab.open(here.shop)
+    assert not tab.find("#withdraw").is_displayed()
+    tab.find("[data-say=accept]").click()
+    tab.wait(lambda: tab.find("#withdraw").is_displayed())
+    assert len(here.arrived(2, 10)) == 2
+
+    tab.find("#withdraw").click()
+    tab.wait(lambda: tab.texts("#choice") == ["You are not counted."])
+    tab.open(f"{here.shop}/plants/fern")
+
+    [cookie] = tab.driver.get_cookies()
+    assert (cookie["name"], cookie["value"]) == ("cookie_status", "0")
+    visit(here.shop)  # another visitor comes after
+    assert len(here.arrived(2 + len(EXPECTED), 10)) == 2 + len(EXPECTED)
+
+
+def test_a_basket_is_filled_and_bought(shop_told_to, tab):
+    def two_systems(inspector):
+        return [s for s in demo_systems(inspector) if s.name in ("matomo", "posthog")]
+
+    with shop_told_to(two_systems) as here:
+        tab.open(f"{here.shop}/search?q=fig")
+        tab.find("main .card").click()
+        tab.find("main button").click()
+        tab.wait(lambda: tab.driver.title.startswith("Your basket"))
+        tab.open(f"{here.shop}/plants/fern")
+        tab.find("main button").click()
+        tab.wait(lambda: "€ 53.50" in tab.texts("main")[0])
+        tab.find("main button").click()
+        tab.wait(lambda: tab.driver.title.startswith("Thank you"))
+        tab.find("header a[href^='/basket']").click()
+        tab.wait(lambda: "nothing in it" in tab.texts("main")[0])
+
+        # Seven pages, two plants put in, a search that was timed, and the sale.
+        hits = here.arrived(2 * 11, 10)
+        sales = [one for one in hits if one.hit.kind == "purchase"]
+        assert {one.hit.system for one in sales} == {"matomo", "posthog"}
+        for one in sales:
+            values = [parameter.value for parameter in one.hit.parameters]
+            assert one.valid
+            assert any(value in ("53.5", "53.50") for value in values)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

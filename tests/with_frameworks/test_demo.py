@@ -33,7 +33,17 @@ def on_stage():
         yield lambda systems=demo_systems, **how: stage(systems, shop, inspector, **how)
 
 
-@pytest.mark.parametrize("options", [[], ["--asgi"]], ids=["WSGI", "ASGI"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--asgi"],
+        ["--framework=django"],
+        ["--framework=flask"],
+        ["--framework=starlette"],
+    ],
+    ids=lambda options: options[0] if options else "wsgi",
+)
 def test_every_hit_arrives_and_is_shown(options):
     done = subprocess.run(
         [*PYTHON, "demo", "--once", *options],
@@ -105,8 +115,8 @@ def test_it_serves_until_it_is_told_to_end_and_ends_quietly(command, ending):
     assert (said, complained) == ("", "")
 
 
-@pytest.mark.parametrize("use_asgi", [False, True], ids=["WSGI", "ASGI"])
-def test_a_browser_without_a_proxy_is_heard_by_every_system(on_stage, use_asgi):
+@pytest.mark.parametrize("framework", ["wsgi", "asgi", "flask", "starlette"])
+def test_a_browser_without_a_proxy_is_heard_by_every_system(on_stage, framework):
     browser = {
         "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 "
         "Firefox/140.0",
@@ -114,7 +124,7 @@ def test_a_browser_without_a_proxy_is_heard_by_every_system(on_stage, use_asgi):
         "Sec-Fetch-Dest": "document",
         "Sec-Fetch-Mode": "navigate",
     }
-    with on_stage(use_asgi=use_asgi) as here, requests.Session() as http:
+    with on_stage(framework=framework) as here, requests.Session() as http:
         http.trust_env = False
         answer = http.get(f"{here.shop}/care", headers=browser, timeout=10)
         hits = here.arrived(len(SYSTEMS), 10)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 import time
 import tracemalloc
@@ -286,9 +287,13 @@ def test_the_page_loads_nothing_from_elsewhere(http, inspector):
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    for name in ("page.css", "page.js"):
-        assert f'"/{name}"' in answer.text
-        assert http.get(f"{inspector}/{name}", timeout=10).ok
+    assert "http" not in re.sub(r"xmlns='http\S+'", "", answer.text)
+    for name, kind in (("page.css", "text/css"), ("main.js", "text/javascript")):
+        assert f'"{name}"' in answer.text
+        part = http.get(f"{inspector}/{name}", timeout=10)
+        assert part.headers["content-type"].startswith(kind)
+        for module in re.findall(r'from "./(\S+)"', part.text):
+            assert http.get(f"{inspector}/{module}", timeout=10).ok, module
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -1,188 +1,101 @@
-"use strict";
+// The page: what arrives, what is chosen, and what the user does.
 
-const KEPT = 10_000; // hits, as in the inspector itself
-const ROWS = 500; // drawn; older hits are found by the filters
-const NAMES = {posthog: "PostHog", goatcounter: "GoatCounter", unknown: "Unknown"};
-const KINDS = {pageview: "page view", screenview: "screen view", product_action: "product action"};
-const FIELDS = {
-  url: "Address", title: "Title", referrer: "Referrer", campaign: "Campaign", client_id: "Visitor",
-  user_id: "User", session_id: "Session", address: "IP address", language: "Language", user_agent: "User agent",
-};
-const CHECKS = {valid: "✓ valid", noted: "! note", refused: "✕ refused"};
+import {showCounts} from "./counts.js";
+import {showDetail} from "./detail.js";
+import {anyFilter, matcher, offer, queryString} from "./filters.js";
+import {showJourneys} from "./journeys.js";
+import {addBelow, addToList, drawList, markChosen} from "./list.js";
+import {$, counted, kindName, systemName} from "./words.js";
 
-const $ = id => document.getElementById(id);
-const filters = $("filters").elements;
-const hits = new Map(); // by number, oldest first
+const KEPT = 10_000; // hits held here; the inspector may have more
+const MORE = 200; // older hits asked for at once
+const VIEWS = ["hits", "visitors", "counts"];
+
+// Hits by number, oldest first; those that were asked for besides.
+const page = {hits: new Map(), older: new Map(), kept: new Set(), chosen: null, shut};
 let waiting = []; // arrived, not drawn yet
 let run = "";
-let chosen = null;
+let view = "hits";
+let drawn = ""; // for which filters
 
-// Text only: what visitors sent must never become markup here.
-function make(tag, content = "", name = "") {
-  const element = document.createElement(tag);
-  if (Array.isArray(content)) element.append(...content);
-  else element.textContent = content;
-  if (name) element.className = name;
-  return element;
-}
-
-const systemName = name =>
-  NAMES[name] ?? name.split("_").map(word => word.charAt(0).toUpperCase() + word.slice(1)).join(" ");
-const kindName = kind => KINDS[kind] ?? kind;
-const clock = seconds => new Date(seconds * 1000).toLocaleTimeString([], {hourCycle: "h23"});
-const stateOf = stored => stored.valid ? (stored.hit.problems.length ? "noted" : "valid") : "refused";
-const headline = hit => (hit.kind === "pageview" && hit.title) || hit.name || hit.title || "";
-
-function dot(system) {
-  const element = make("span", "", "dot");
-  let sum = 0;
-  for (const character of system) sum = (sum * 31 + character.codePointAt(0)) % 360;
-  element.style.setProperty("--hue", sum);
-  return element;
-}
-
-// The list
-
-function row(stored) {
-  const {hit} = stored;
-  const state = stateOf(stored);
-  const line = make("tr", [
-    make("td", clock(stored.arrived), "time"),
-    make("td", [dot(hit.system), systemName(hit.system)], "system"),
-    make("td", [make("span", kindName(hit.kind), "badge")], "kind"),
-    make("td", hit.path || hit.url, "path"),
-    make("td", headline(hit), "title"),
-    make("td", hit.client_id || hit.user_id, "visitor"),
-    make("td", hit.campaign, "campaign"),
-    make("td", CHECKS[state], `check ${state}`),
-  ]);
-  for (const cell of line.cells) if (cell.textContent) cell.title = cell.textContent;
-  line.tabIndex = 0;
-  line.dataset.number = stored.number;
-  if (stored.number === chosen) line.className = "chosen";
-  return line;
-}
-
-function wanted(stored) {
-  const {hit} = stored;
-  const words = filters.words.value.trim().toLowerCase();
-  return (!filters.system.value || hit.system === filters.system.value)
-    && (!filters.kind.value || hit.kind === filters.kind.value)
-    && (!filters.state.value || stateOf(stored) === filters.state.value)
-    && (!words || (stored.text ??= JSON.stringify(hit).toLowerCase()).includes(words));
-}
-
-function offer(select, value, label) {
-  if ([...select.options].some(option => option.value === value)) return;
-  const option = make("option", label);
-  option.value = value;
-  const after = [...select.options].slice(1).find(other => other.text > label);
-  select.add(option, after ?? null);
-}
+// Drawing
 
 function drawAll() {
   waiting = [];
-  const lines = [...hits.values()].filter(wanted).slice(-ROWS).map(row);
-  $("hits").replaceChildren(...lines.reverse());
-  tell();
+  const hits = [...page.hits.values()].filter(matcher());
+  if (view === "hits") drawList(hits, page);
+  if (view === "visitors") showJourneys(hits, open);
+  if (view === "counts") showCounts(hits);
+  drawn = queryString();
+  exhausted = false;
+  tell(hits.length);
 }
 
 function drawNew() {
-  const lines = waiting.filter(wanted).slice(-ROWS).map(row);
+  if (view !== "hits") return drawAll();
+  addToList(waiting.filter(matcher()), page);
   waiting = [];
-  for (const line of lines) line.classList.add("new");
-  $("hits").prepend(...lines.reverse());
-  while ($("hits").children.length > ROWS) $("hits").lastChild.remove();
   tell();
 }
 
-function tell() {
+function tell(number) {
   const shown = $("hits").children.length;
-  const filtered = ["words", "system", "kind", "state"].some(name => filters[name].value);
-  $("empty").hidden = hits.size > 0;
-  $("nothing").hidden = hits.size === 0 || shown > 0;
-  document.querySelector("#list table").hidden = shown === 0;
-  const all = `${hits.size} ${hits.size === 1 ? "hit" : "hits"}`;
-  $("count").textContent = hits.size === 0 ? ""
-    : filtered ? `${shown}${shown === ROWS ? "+" : ""} of ${all}`
-    : shown < hits.size ? `${all}, the newest ${shown} shown` : all;
+  const some = view === "hits" ? shown > 0 : (number ?? page.hits.size) > 0;
+  const size = page.hits.size;
+  $("empty").hidden = size > 0;
+  $("nothing").hidden = size === 0 || some;
+  document.querySelector("#list table").hidden = view !== "hits" || shown === 0;
+  $("journeys").hidden = view !== "visitors" || !some;
+  $("counts").hidden = view !== "counts" || !some;
+  const all = counted(size, "hit");
+  const left = view === "hits" ? shown : number ?? size;
+  $("count").textContent = size === 0 ? ""
+    : anyFilter() ? `${left}${view === "hits" && shown >= 500 ? "+" : ""} of ${all}`
+    : view === "hits" && shown < size ? `${all}, the newest ${shown} shown` : all;
+  $("older").hidden = view !== "hits" || exhausted || (shown < 500 && size < KEPT);
+}
+
+// A page holds the newest hits; the inspector may know older ones that fit.
+
+let exhausted = false;
+
+async function showOlder() {
+  const last = $("hits").lastElementChild?.dataset.number ?? Math.min(...page.hits.keys());
+  const answer = await fetch(`hits.json?${queryString({before: last, limit: MORE})}`);
+  const older = await answer.json();
+  for (const stored of older) page.older.set(stored.number, stored);
+  addBelow(older, page);
+  exhausted = older.length < MORE;
+  tell();
 }
 
 // One hit
 
 function open(number) {
-  const stored = hits.get(number);
+  const stored = page.hits.get(number) ?? page.older.get(number);
   if (!stored) return;
-  chosen = number;
-  const {hit} = stored;
-  const close = make("button", "Close");
-  close.addEventListener("click", shut);
-  const about = `${systemName(hit.system)}, ${clock(stored.arrived)}`;
-  const call = `${stored.method} ${stored.path}, ${stored.bytes} bytes, answered ${stored.status}`;
-  const name = headline(hit);
-  const parts = [make("header", [
-    make("div", [
-      make("h2", name ? `${kindName(hit.kind)}: ${name}` : kindName(hit.kind)),
-      make("p", [dot(hit.system), about], "soft"),
-      make("p", call, "soft"),
-    ]),
-    close,
-  ])];
-  if (hit.problems.length) parts.push(section("Check", hit.problems.map(problem)));
-  const known = Object.keys(FIELDS).filter(field => hit[field]);
-  const times = hit.time ? [make("dt", "Happened"), make("dd", new Date(hit.time * 1000).toISOString())] : [];
-  if (known.length || times.length) {
-    const pairs = known.flatMap(field => [make("dt", FIELDS[field]), make("dd", hit[field])]);
-    parts.push(section("What the system understands", [make("dl", [...pairs, ...times])]));
-  }
-  if (hit.parameters.length) parts.push(section("On the wire", [wire(hit.parameters)]));
-  $("detail").replaceChildren(...parts);
-  $("detail").hidden = false;
-  $("detail").scrollTop = 0;
+  page.chosen = number;
+  showDetail(stored, page);
   document.querySelector("main").classList.add("open");
-  mark();
-}
-
-function section(title, content) {
-  return make("section", [make("h3", title), ...content]);
-}
-
-function problem(found) {
-  const effect = found.fatal ? "The system refuses this hit" : "Note";
-  return make("div", [
-    make("p", [make("b", `${effect}: `), make("code", found.field)]),
-    make("p", found.message),
-    make("p", found.source, "soft"),
-  ], found.fatal ? "problem fatal" : "problem");
-}
-
-function wire(parameters) {
-  const lines = parameters.map(parameter => make("tr", [
-    make("td", [make("code", breakable(parameter.name)), make("span", parameter.meaning, "soft")]),
-    make("td", [make("code", parameter.value)]),
-  ]));
-  return make("table", [make("tbody", lines)]);
-}
-
-// Long names break between their parts.
-function breakable(name) {
-  return name.split(/(?<=[._\]])/).flatMap(part => [part, make("wbr")]);
+  markChosen(number);
 }
 
 function shut() {
   const line = $("hits").querySelector(".chosen");
-  chosen = null;
+  page.chosen = null;
   $("detail").hidden = true;
   document.querySelector("main").classList.remove("open");
-  mark();
+  markChosen(null);
   line?.focus({preventScroll: true});
 }
 
-function mark() {
-  for (const line of $("hits").children) line.classList.toggle("chosen", +line.dataset.number === chosen);
-}
-
 // What the user does
+
+function turnTo(name) {
+  view = name;
+  for (const tab of document.querySelectorAll("#views button")) tab.setAttribute("aria-pressed", tab.value === view);
+  drawAll();
+}
 
 $("hits").addEventListener("click", event => open(+event.target.closest("tr").dataset.number));
 $("hits").addEventListener("keydown", event => {
@@ -191,41 +104,59 @@ $("hits").addEventListener("keydown", event => {
   if (!next) return;
   event.preventDefault();
   next.focus();
-  if (chosen !== null || event.key === "Enter") open(+next.dataset.number);
+  if (page.chosen !== null || event.key === "Enter") open(+next.dataset.number);
 });
 document.addEventListener("keydown", event => {
-  if (event.key === "Escape" && chosen !== null) shut();
-  if (event.key === "/" && !/^(INPUT|SELECT)$/.test(document.activeElement.tagName)) {
+  if ($("comparison").open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape" && page.chosen !== null) shut();
+  if (/^(INPUT|SELECT)$/.test(document.activeElement.tagName)) return;
+  if (event.key === "/") {
     event.preventDefault();
-    filters.words.focus();
+    $("filters").elements.words.focus();
   }
+  const number = "123".indexOf(event.key);
+  if (number >= 0) turnTo(VIEWS[number]);
+  if (event.key === "c" && page.chosen !== null) $("detail").querySelector(".compare").click();
 });
-filters.words.addEventListener("input", drawAll);
-$("filters").addEventListener("change", drawAll);
+$("views").addEventListener("click", event => event.target.value && turnTo(event.target.value));
+let typing = 0;
+$("filters").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(drawAll, page.hits.size > 2000 ? 150 : 0);
+});
+// It also comes when a field is left, by a click on a line perhaps: what is drawn
+// already must not be replaced under the pointer.
+$("filters").addEventListener("change", () => { if (queryString() !== drawn) drawAll(); });
 $("filters").addEventListener("submit", event => event.preventDefault());
 $("reset").addEventListener("click", () => { $("filters").reset(); drawAll(); });
-$("clear").addEventListener("click", () => fetch("/clear", {method: "POST"}));
+$("older").addEventListener("click", showOlder);
+$("clear").addEventListener("click", () => fetch("clear", {method: "POST"}));
+for (const link of document.querySelectorAll("#export a")) {
+  // Set when it is followed: the export holds what the filters leave.
+  link.addEventListener("click", () => { link.href = `${link.dataset.file}?${queryString()}`; });
+}
 
 // What arrives
 
-function forget(upTo) {
-  for (const number of hits.keys()) if (number <= upTo) hits.delete(number);
-  if (chosen !== null && !hits.has(chosen)) shut();
+function forget(upTo, kept = new Set()) {
+  for (const number of page.hits.keys()) if (number <= upTo && !kept.has(number)) page.hits.delete(number);
+  page.older.clear();
+  if (page.chosen !== null && !page.hits.has(page.chosen)) shut();
   drawAll();
 }
 
 function arrive(stored) {
-  if (hits.has(stored.number)) return;
-  hits.set(stored.number, stored);
-  if (hits.size > KEPT) hits.delete(hits.keys().next().value);
-  offer(filters.system, stored.hit.system, systemName(stored.hit.system));
-  offer(filters.kind, stored.hit.kind, kindName(stored.hit.kind));
+  if (page.hits.has(stored.number)) return;
+  page.hits.set(stored.number, stored);
+  if (page.hits.size > KEPT) page.hits.delete(page.hits.keys().next().value);
+  offer("system", stored.hit.system, systemName(stored.hit.system));
+  offer("kind", stored.hit.kind, kindName(stored.hit.kind));
   // A burst is drawn at once; a timer runs in hidden tabs too, unlike a frame.
-  if (waiting.push(stored) === 1) setTimeout(drawNew, 30);
+  if (waiting.push(stored) === 1) setTimeout(drawNew, view === "hits" ? 30 : 1000);
 }
 
 function listen() {
-  const stream = new EventSource("/stream");
+  const stream = new EventSource("stream");
   stream.addEventListener("open", () => {
     document.body.classList.add("live");
     $("link").textContent = "live";
@@ -241,10 +172,15 @@ function listen() {
     if (run && run !== event.data) forget(Infinity);
     run = event.data;
   });
-  stream.addEventListener("clear", event => forget(+event.data));
+  stream.addEventListener("kept", event => {
+    page.kept = new Set(JSON.parse(event.data));
+    drawAll();
+    if (page.chosen !== null) open(page.chosen);
+  });
+  stream.addEventListener("clear", event => forget(+event.data, page.kept));
   stream.addEventListener("message", event => arrive(JSON.parse(event.data)));
 }
 
-$("example").textContent = `Plausible("example.com", url="${location.origin}")`;
+$("example").textContent = `Plausible("example.com", url="${new URL(".", location.href).href.slice(0, -1)}")`;
 tell();
 listen();
