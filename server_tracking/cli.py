@@ -55,12 +55,26 @@ def _program() -> click.Group:
     from server_tracking.checking.command import check
     from server_tracking.checking.explaining import explain
     from server_tracking.demo.command import demo
+    from server_tracking.disclosure.command import report_data
+    from server_tracking.draining.command import drain
     from server_tracking.inspector.command import inspect
     from server_tracking.reference.command import parameters
+    from server_tracking.replaying.command import replay
+    from server_tracking.telling.command import send
 
     program = click.Group(
         help="Server-side analytics for any Python web application.",
-        commands=[check, demo, explain, inspect, parameters],
+        commands=[
+            check,
+            demo,
+            drain,
+            explain,
+            inspect,
+            parameters,
+            report_data,
+            replay,
+            send,
+        ],
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     return click.version_option(package_name="server-tracking")(program)

@@ -154,7 +154,7 @@ def test_with_urls_the_environment_does_not_count():
         (["nosuch://x"], {}, "systems", "known are"),
         ([PLAUSIBLE, "nosuch://x"], {}, "systems", "System 2 of 2: "),
         (["ga4://[x"], {}, "systems", "its URL cannot be read."),
-        (["ga4://secret-1@UA-1-1"], {}, "systems", "'measurement_id': '...'"),
+        (["ga4://secret-1@UA-1-1"], {}, "measurement_id", "'measurement_id': '...'"),
         (
             [],
             {"SERVER_TRACKING_SYSTEMS": PLAUSIBLE, "SERVER_TRACKING_COKIE_NAME": "x"},

@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from server_tracking.calls import Call
 from server_tracking.errors import TransportError
+from server_tracking.senders.quiet import kept_back
 from server_tracking.senders.transports import (
     CONNECT_TIMEOUT,
     LONGEST_ANSWER,
@@ -51,6 +52,8 @@ class Client:
 
     def answer(self, call: Call) -> Answer | TransportError:
         """Make *call*; never raises."""
+        if (refusal := kept_back(call.url)) is not None:
+            return refusal
         attempt = _Attempt(time.monotonic() + self._timeout)
         outer = sending.set(True)
         token = _attempt.set(attempt)

@@ -17,6 +17,7 @@ from typing import Any
 
 from server_tracking.calls import Call
 from server_tracking.errors import TransportError
+from server_tracking.senders.quiet import kept_back
 from server_tracking.senders.transports import (
     CONNECT_TIMEOUT,
     LONGEST_ANSWER,
@@ -66,9 +67,13 @@ class CurlTransport:
         self._watched: set[int] = set()
         self._flying: set[_Flight] = set()
         self._idle: list[Any] = []
+        self._kept_back: list[Landing] = []
 
     def start(self, call: Call, token: object) -> None:
         """Begin *call*."""
+        if (refusal := kept_back(call.url)) is not None:
+            self._kept_back.append((token, refusal))
+            return
         handle = self._idle.pop() if self._idle else self._new_handle()
         flight = _Flight(handle, call, token)
         handle.flight = flight
@@ -89,6 +94,9 @@ class CurlTransport:
 
     def wait(self, timeout: float | None) -> list[Landing]:
         """Move calls on until some have ended."""
+        if self._kept_back:
+            kept, self._kept_back = self._kept_back, []
+            return kept
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             woken = self._step(deadline)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from server_tracking.calls import Call, Outcome, Verdict
 from server_tracking.errors import TransportError
 from server_tracking.senders.hooks import FAILURES, Hooks
+from server_tracking.senders.quiet import KeptBackError
 from server_tracking.senders.transports import Answer, UntrustedError
 from server_tracking.systems import System
 
@@ -18,6 +19,8 @@ def judged(
 
     A system that fails at it gets what the status alone says.
     """
+    if isinstance(answer, KeptBackError):  # it would be kept back again and again
+        return Outcome(Verdict.REJECTED, str(answer))
     if isinstance(answer, TransportError):
         verdict = Verdict.UNKNOWN if answer.processed else Verdict.RETRY
         untrusted = isinstance(answer, UntrustedError)

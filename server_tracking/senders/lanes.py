@@ -24,7 +24,14 @@ from server_tracking.systems import System
 
 __all__ = ["Entry", "Lane", "Packed", "Parcel", "Rules", "lanes_for"]
 
-REJECTIONS = (Reason.INVALID, Reason.UNSUPPORTED, Reason.REFUSED, Reason.HOOK)
+REJECTIONS = (
+    Reason.INVALID,
+    Reason.UNSUPPORTED,
+    Reason.REFUSED,
+    Reason.HOOK,
+    Reason.TEST_RUN,
+    Reason.UNDECIDED,
+)
 LINGERING_SINGLES = 32  # that many hits go at once even if each needs its own call
 SHORTEST_WAIT = 0.1  # seconds before any second try
 
@@ -383,7 +390,8 @@ class Lane:
             for part in (entries[:half], entries[half:]):
                 self._later(Parcel(part, parcel.first, parcel.attempts - 1), now)
         elif verdict is Verdict.REJECTED:
-            self._finish(entries, Reason.REFUSED)
+            test_run = outcome.reason == Reason.TEST_RUN
+            self._finish(entries, Reason.TEST_RUN if test_run else Reason.REFUSED)
         else:
             wait = self._backoff(parcel.attempts)
             self._later(Parcel(entries, parcel.first, parcel.attempts), now + wait)

@@ -10,6 +10,7 @@ import importlib.util
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -186,9 +187,18 @@ class RequestsTransport:
 
     def close(self) -> None:
         """Send the threads home; one that makes a call ends it first."""
-        for _ in self._threads:
-            self._todo.put(None)
+        self.dismiss(0.0)
         self._client.close()
+
+    def dismiss(self, patience: float) -> None:
+        """Send the threads home, and wait *patience* seconds; new calls get new ones."""
+        threads, self._threads = self._threads, []
+        todo, self._todo = self._todo, queue.SimpleQueue()
+        for _ in threads:
+            todo.put(None)
+        until = time.monotonic() + patience
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _hire(self) -> None:
         thread = threading.Thread(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from server_tracking.calls import Call
 from server_tracking.hits import Hit
 from server_tracking.reasons import Reason
 from server_tracking.senders import Counts
 from server_tracking.senders.lanes import lanes_for
-from server_tracking.systems import System
+from server_tracking.systems import System, may_be_told
 
 __all__ = ["RecordingSender"]
 
@@ -22,11 +22,13 @@ class RecordingSender:
     *hits* are in the order of sending. *calls* are what the bound systems make of
     them, each system in turn, since the last `flush`; what a system raises there
     is raised, so that a test sees it. May be bound again, to another tracker.
+    *on_hit* is called with each hit.
     """
 
     blocking = False
 
-    def __init__(self) -> None:
+    def __init__(self, on_hit: Callable[[Hit], object] | None = None) -> None:
+        self._on_hit = on_hit
         self.hits: list[Hit] = []
         self.calls: list[Call] = []
         self._lock = threading.Lock()
@@ -51,6 +53,8 @@ class RecordingSender:
                 return False
             self._accepted += 1
             self.hits.append(hit)
+            if self._on_hit is not None:
+                self._on_hit(hit)
             return True
 
     def flush(self, timeout: float = 10.0) -> bool:  # noqa: ARG002 - nothing to wait for
@@ -61,7 +65,8 @@ class RecordingSender:
         if fresh:
             now = time.time()
             for system in self._systems.values():
-                self.calls.extend(system.encode(fresh, now))
+                told = [h for h in fresh if may_be_told(system, h.context.consent)]
+                self.calls.extend(system.encode(told, now))
         return True
 
     def close(self, timeout: float = 10.0) -> bool:

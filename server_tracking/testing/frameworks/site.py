@@ -62,7 +62,7 @@ class FrameworkSite:
     @property
     def zipped(self) -> bytes:
         """Return `page`, as ``Content-Encoding: gzip`` has it."""
-        return gzip.compress(self.page)
+        return gzip.compress(self.page, mtime=0)
 
     def named(self, name: str) -> bytes:
         """Make a page with the title *name*."""

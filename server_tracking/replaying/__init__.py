@@ -1,0 +1,1 @@
+"""Tell systems what access logs know: `server-tracking replay`."""

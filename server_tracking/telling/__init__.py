@@ -1,0 +1,1 @@
+"""Tell systems of one hit from the command line: `server-tracking send`."""
