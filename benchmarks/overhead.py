@@ -42,6 +42,7 @@ class QueueSender:
     """Take hits as a thread's queue does; nobody sends them."""
 
     blocking = False
+    takes_drafts = True
 
     def __init__(self) -> None:
         self.queue = floor.queue

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 __all__ = [
     "ADDRESS_HEADERS",
+    "KEPT_HEADERS",
     "AddressRule",
     "Headers",
     "Request",
@@ -42,6 +43,9 @@ ADDRESS_HEADERS = frozenset(
         "x-real-ip",
     }
 )
+
+KEPT_HEADERS = ("referer", "user-agent", "accept-language")
+"""The headers of a request that a context is made from."""
 
 # reg-name, IPv4 or [IPv6], with an optional port; anything else would put the
 # client's own text into reports (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
@@ -106,6 +110,16 @@ class Request:
         self.query = query
         self.headers: Headers = {} if headers is None else headers
         self.address = address
+
+    def detach(self) -> int:
+        """Let go of the environ or the scope, but for what a context needs.
+
+        Of the headers, `KEPT_HEADERS` are left. Returns how many characters are kept.
+        """
+        get = self.headers.get
+        kept = {name: value for name in KEPT_HEADERS if (value := get(name))}
+        self.headers = kept
+        return len(self.path) + len(self.query) + sum(map(len, kept.values()))
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path[:200]!r}>"
@@ -191,14 +205,24 @@ class _EnvironRequest(_LazyRequest):
     def __init__(self, environ: Mapping[str, Any], address_rule: AddressRule) -> None:
         self._source = environ
         self._address_rule = address_rule
-        self.headers: _EnvironHeaders = _EnvironHeaders(environ)
+        self.headers = _EnvironHeaders(environ)
         self._script_name: str = environ.get("SCRIPT_NAME") or ""
         self.method = environ.get("REQUEST_METHOD") or "GET"
         self.path_info = _utf8(environ.get("PATH_INFO") or "")
 
     def _read_address(self) -> str | None:
         peer = self._source.get("REMOTE_ADDR")
-        return self._address_rule(peer, self.headers.lines)
+        return self._address_rule(peer, _EnvironHeaders(self._source).lines)
+
+    def detach(self) -> int:
+        _ = self.address  # read now: the raw one is not kept
+        get = self._source.get
+        kept = {key: value for key in _KEPT_KEYS if (value := get(key))}
+        self._source = kept
+        self.headers = _EnvironHeaders(kept)
+        # Some servers make the port a number, against PEP 3333.
+        texts = [value for value in kept.values() if type(value) is str]
+        return len(self.path_info) + sum(map(len, texts))
 
     def _read_url(self) -> None:
         get = self._source.get
@@ -213,6 +237,16 @@ class _EnvironRequest(_LazyRequest):
         self.query = get("QUERY_STRING") or ""
 
 
+_KEPT_KEYS = (
+    "HTTP_HOST",
+    "wsgi.url_scheme",
+    "QUERY_STRING",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEPT_HEADERS),
+)
+
+
 class _ScopeRequest(_LazyRequest):
     __slots__ = ()
 
@@ -221,7 +255,7 @@ class _ScopeRequest(_LazyRequest):
     ) -> None:
         self._source = scope
         self._address_rule = address_rule
-        self.headers: _ScopeHeaders = _ScopeHeaders(scope)
+        self.headers = _ScopeHeaders(scope)
         self.method = scope.get("method") or "GET"
         self.root_path = root_path = (scope.get("root_path") or "").rstrip("/")
         path = scope.get("path") or ""
@@ -232,7 +266,18 @@ class _ScopeRequest(_LazyRequest):
 
     def _read_address(self) -> str | None:
         client = self._source.get("client")
-        return self._address_rule(client[0] if client else None, self.headers.lines)
+        lines = _ScopeHeaders(self._source).lines
+        return self._address_rule(client[0] if client else None, lines)
+
+    def detach(self) -> int:
+        _ = self.address  # read now: the raw one is not kept
+        scope = self._source
+        query = scope.get("query_string") or b""
+        self._source = {key: scope.get(key) for key in _KEPT_OF_SCOPE}
+        length = len(self.path_info) + len(query)
+        if isinstance(self.headers, _ScopeHeaders):
+            length += self.headers.detach()
+        return length
 
     def _read_url(self) -> None:
         scope = self._source
@@ -247,6 +292,10 @@ class _ScopeRequest(_LazyRequest):
         self.host = host
         self.path = self.root_path + self.path_info or "/"
         self.query = (scope.get("query_string") or b"").decode("latin-1")
+
+
+_KEPT_OF_SCOPE = ("scheme", "server", "query_string")
+_KEPT_NAMES = (b"host", *(name.encode() for name in KEPT_HEADERS))
 
 
 def public_host(value: str | None, scheme: str) -> str | None:
@@ -319,6 +368,13 @@ class _ScopeHeaders:
     def lines(self, name: str) -> Sequence[str]:
         raw_name = name.encode("latin-1")
         return [v.decode("latin-1") for k, v in self._raw if k.lower() == raw_name]
+
+    def detach(self) -> int:
+        """Keep what a context needs; returns how many bytes that is."""
+        found = self._read() if self._found is None else self._found
+        kept = {name: value for name in _KEPT_NAMES if (value := found.get(name))}
+        self._found, self._raw = kept, ()
+        return sum(map(len, kept.values()))
 
     def _read(self) -> dict[bytes, bytes]:
         raw = list(self._raw)

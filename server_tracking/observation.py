@@ -13,9 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from server_tracking.drafts import ContextDraft, HitDraft
 from server_tracking.exchange import AddressRule, Request
-from server_tracking.extractor import Recognition, may_carry_cookie
-from server_tracking.filters import refusal_of_request, refusal_of_response
+from server_tracking.extractor import (
+    UNRECOGNIZED,
+    Recognition,
+    may_carry_cookie,
+)
+from server_tracking.filters import is_probe, refusal_of_response
 from server_tracking.hits import (
     Context,
     Event,
@@ -24,6 +29,7 @@ from server_tracking.hits import (
     PageView,
     Scalar,
 )
+from server_tracking.notices import HEADER, notice_of, wants_notice
 from server_tracking.reasons import Reason
 from server_tracking.titles import TitleReader, content_charset
 from server_tracking.tracker import Tracker, collector
@@ -93,7 +99,7 @@ class Observation:
     _reader: TitleReader | None = None
     _request: Request | None = None
     _recognition: Recognition | None = None
-    _context: Context | None = None
+    _draft: ContextDraft | None = None
     _params: dict[str, Scalar] | None = None
 
     def __init__(
@@ -130,7 +136,8 @@ class Observation:
     @property
     def context(self) -> Context:
         """The context of a hit made now, with the title as far as it is known."""
-        return self._context or self._make_context()
+        draft = self._draft
+        return self._make_context() if draft is None else draft.context
 
     def event(
         self,
@@ -213,7 +220,12 @@ class Observation:
 
         May be called again if the application begins its answer anew.
         """
-        return guarded(self.tracker, [], self._respond, status, headers)
+        nothing: list[tuple[str, str]] = []
+        added = guarded(self.tracker, nothing, self._respond, status, headers)
+        if not self.tracker.settings.explain_header:
+            return added
+        told = guarded(self.tracker, nothing, self._notices, status, headers)
+        return [*added, *told]
 
     def feed(self, chunk: bytes) -> None:
         """Look at a piece of the body, while `wants_body` is true."""
@@ -234,6 +246,9 @@ class Observation:
         if not self.closed:
             self.closed = True
             guarded(self.tracker, None, self._close)
+            settings = self.tracker.settings
+            if settings.defer == "request":
+                self.tracker.flush(settings.timeout)
 
     def release(self) -> None:
         """Let go of the source of the request: its server may use it again."""
@@ -251,16 +266,12 @@ class Observation:
         settings = self.tracker.settings
         if not self._judged:
             self._judged = True
-            request = self.request
-            self._page_refusal = refusal_of_request(
-                request.method,
-                request.path_info,
-                request.headers.get,
-                settings.exclusion,
-                settings.page_view_rules,
-            )
+            self._page_refusal = self.tracker.extractor.page_refusal(self.request)
         return (
-            self._page_refusal is None or self._page_by_hand or settings.tracks_errors
+            self._page_refusal is None
+            or self._page_by_hand
+            or settings.tracks_errors
+            or settings.explain_header
         )
 
     def _respond(
@@ -288,7 +299,11 @@ class Observation:
         content_type = head.get("content-type")
         if self._page_refusal is None or self._page_refusal in _BY_ANSWER:
             self._page_refusal = refusal_of_response(
-                status, content_type, head.get("content-disposition")
+                status,
+                content_type,
+                head.get("content-disposition"),
+                self.tracker.settings.page_view_rules,
+                inertia=head.get("x-inertia") == "true",
             )
         by_rule = self._page_refusal is None and not self.events_only
         self._is_page = by_rule or self._page_by_hand
@@ -302,6 +317,19 @@ class Observation:
         ):
             self._reader = TitleReader(head.get("content-encoding"), self._encoding)
         self.wants_body = self._reader is not None and not self._reader.done
+
+    def _notices(
+        self, status: int, headers: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Say what was decided, to one of the site's own people who asks for it."""
+        head = {name.lower(): value for name, value in headers}
+        if not (
+            may_carry_cookie(status, head.get("cache-control"))
+            and wants_notice(self.tracker.settings, self.request)
+        ):
+            return []
+        recognition = self._recognize(time.time())
+        return [(HEADER, notice_of(self._page_refusal, self._is_page, recognition))]
 
     def _note_failure(self, status: int) -> None:
         """Keep one exception for an answer, or an error, that the settings name."""
@@ -318,6 +346,13 @@ class Observation:
         if wanted and (
             settings.pageview_ajax_exceptions or self._page_refusal in _NAVIGATIONS
         ):
+            if (
+                status == 404
+                and settings.collapse_scanners
+                and is_probe(self.request.path_info)
+            ):
+                self.tracker.count(Reason.SCANNER)
+                return
             description = self._error_type or f"HTTP {status}"
             self._failure = {"description": description, "fatal": status >= 500}
 
@@ -328,7 +363,14 @@ class Observation:
 
     def _recognize(self, now: float) -> Recognition:
         if self._recognition is None:
-            self._recognition = self.tracker.extractor.recognize(self.request, now)
+            # Whoever cannot be asked what they allow has allowed nothing.
+            self._recognition = guarded(
+                self.tracker,
+                UNRECOGNIZED,
+                self.tracker.extractor.recognize,
+                self.request,
+                now,
+            )
         return self._recognition
 
     def _refusal(self) -> Reason | None:
@@ -339,15 +381,19 @@ class Observation:
         return self._recognize(time.time()).refusal
 
     def _make_context(self) -> Context:
-        read = self._reader.title if self._reader is not None else None
         return self.tracker.extractor.context(
             self.request,
             self._recognize(time.time()),
-            title=self.title or self._noted_title or read,
+            title=self._told_title,
             route=self._route,
             encoding=self._encoding,
             user_id=self._user_id,
         )
+
+    @property
+    def _told_title(self) -> str | None:
+        read = self._reader.title if self._reader is not None else None
+        return self.title or self._noted_title or read
 
     def _context_for(self, tracker: Tracker) -> Context | None:
         refusal = self._refusal()
@@ -361,10 +407,15 @@ class Observation:
             self._hits.append((kind, {"time": time.time(), **fields}))
             return
         context = self._context_for(self.tracker)
-        if context is not None:
-            self.tracker.send(kind(context=context, **fields))
+        if context is None:
+            return
+        tracker = self._told_tracker()
+        tracker.send(kind(context=context, **self._marked(fields)))
 
     def _close(self) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            notice = notice_of(self._page_refusal, self._is_page, self._recognition)
+            logger.debug("A request: %s; events=%d", notice, len(self._hits))
         if self._failure is not None:
             self._add_failure(self._failure)
         tracker = self.tracker
@@ -375,14 +426,42 @@ class Observation:
         if refusal is not None:
             tracker.count(refusal)
             return
-        self._context = context = self._make_context()
+        recognition = self._recognize(time.time())
+        self._draft = draft = ContextDraft(
+            tracker.extractor,
+            self.request,
+            recognition,
+            title=self._told_title,
+            route=self._route,
+            encoding=self._encoding,
+            user_id=self._user_id,
+        )
+        told = self._told_tracker()
         if self._is_page:
-            params, server_ms = self._params or {}, self._server_ms
-            tracker.send(PageView(context=context, params=params, server_ms=server_ms))
+            fields: dict[str, Any] = {"time": time.time(), "server_ms": self._server_ms}
+            if self._params:
+                fields["params"] = dict(self._params)
+            told.submit(HitDraft(PageView, self._marked(fields), draft))
         else:
             self._count_no_page()
-        for kind, fields in self._hits:
-            tracker.send(kind(context=context, **fields))
+        for kind, fields_of_hit in self._hits:
+            told.submit(HitDraft(kind, self._marked(fields_of_hit), draft))
+
+    def _marked(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Say in the properties of a hit which AI agent made it, if one did."""
+        agent = self._recognition.agent if self._recognition is not None else None
+        if agent is None:
+            return fields
+        marks = {"ai_agent": agent.name, "ai_agent_kind": agent.kind}
+        return {**fields, "params": {**fields.get("params", {}), **marks}}
+
+    def _told_tracker(self) -> Tracker:
+        """Return the tracker to tell: that of AI agents if one is routed there."""
+        agent = self._recognition.agent if self._recognition is not None else None
+        if agent is None or self.tracker.agents is None:
+            return self.tracker
+        policy = self.tracker.settings.agent_policies[agent.kind]
+        return self.tracker.agents if policy == "route" else self.tracker
 
     def _count_no_page(self) -> None:
         if not self.events_only:

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, cast
 
 import anyio.to_thread
 import msgspec
 
+from server_tracking.agents import check_routes
 from server_tracking.errors import ConfigurationError
 from server_tracking.exchange import Request, Response
 from server_tracking.explanation import Explanation, explanation_of
@@ -39,7 +40,7 @@ from server_tracking.hits import (
 )
 from server_tracking.reasons import Reason
 from server_tracking.scrubbing import scrubbed_hit
-from server_tracking.senders import Sender, Stats
+from server_tracking.senders import Draft, Sender, Stats
 from server_tracking.senders.inline import InlineSender
 from server_tracking.senders.thread import ThreadSender
 from server_tracking.settings import ENVIRONMENT_PREFIX, Settings
@@ -81,6 +82,8 @@ collector: ContextVar[HitCollector | None] = ContextVar(
 class Tracker:
     """Send hits to *systems* through *sender*, by *settings*.
 
+    *agents* is another tracker, for the AI agents that settings route there.
+
     *sender* is a `ThreadSender` if not given (an `InlineSender` with
     ``defer=None``). *options* are fields of `Settings`, and win over *settings*.
     Raises `ConfigurationError` for whatever is wrong. Nothing is started before
@@ -92,6 +95,7 @@ class Tracker:
         *systems: System,
         sender: Sender | None = None,
         settings: Settings | None = None,
+        agents: Tracker | None = None,
         **options: Any,
     ) -> None:
         for system in systems:
@@ -108,11 +112,15 @@ class Tracker:
             )
         self.systems = systems
         self.settings = _settings_from(settings, options)
+        self.agents = agents
+        check_routes(self.settings.agent_policies, isinstance(agents, Tracker))
         self.extractor: Extractor = extractor_from(self.settings)
         self.sender: Sender = sender or _sender_from(self.settings)
         self.sender.bind(systems)
-        self.blocks = getattr(self.sender, "blocking", False)
-        """Whether sending does I/O in the calling thread."""
+        at_once = getattr(self.sender, "blocking", False)
+        self.blocks = at_once or self.settings.defer == "request"
+        """Whether a request waits for what it sends."""
+        self._takes_drafts = getattr(self.sender, "takes_drafts", False)
         self._lock = threading.Lock()
         self._not_tracked: Counter[str] = Counter()
         self._errors = 0
@@ -127,26 +135,27 @@ class Tracker:
     def from_mapping(cls, options: Mapping[str, Any]) -> Self:
         """Make a tracker from one mapping.
 
-        ``systems`` is a list of systems or of their URLs, ``sender`` a sender; all
-        else are fields of `Settings`.
+        ``systems`` is a list of systems or of their URLs, ``sender`` a sender,
+        ``agents`` the tracker of AI agents; all else are fields of `Settings`.
         """
         rest = dict(options)
         systems = rest.pop("systems", ())
         sender = rest.pop("sender", None)
+        agents = rest.pop("agents", None)
         made = [
             system_from_url(system) if isinstance(system, str) else system
             for system in (systems.split() if isinstance(systems, str) else systems)
         ]
-        return cls(*made, sender=sender, settings=Settings.from_mapping(rest))
+        settings = Settings.from_mapping(rest)
+        return cls(*made, sender=sender, settings=settings, agents=agents)
 
     @classmethod
     def from_env(
         cls, environ: Mapping[str, str] = os.environ, *, sender: Sender | None = None
     ) -> Self:
-        """Make a tracker from environment variables.
+        """Make a tracker from environment variables: ``SERVER_TRACKING_<NAME>``.
 
-        ``SERVER_TRACKING_SYSTEMS`` is a space-separated list of system URLs, each
-        option of `Settings` is ``SERVER_TRACKING_<NAME>``.
+        ``SERVER_TRACKING_SYSTEMS`` is a space-separated list of system URLs.
         """
         urls = environ.get(f"{ENVIRONMENT_PREFIX}SYSTEMS", "").split()
         return cls(
@@ -357,6 +366,15 @@ class Tracker:
             return False
         return self.sender.send(scrubbed_hit(hit))
 
+    def submit(self, draft: Draft) -> bool:
+        """Hand a *draft* to a sender that takes one, or else its hit.
+
+        Whoever makes it has seen that the visitor allows it.
+        """
+        if self._takes_drafts:
+            return self.sender.send(cast("Hit", draft))
+        return self.sender.send(draft.hit())
+
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait at most *timeout* seconds until all hits so far have an end."""
         return self.sender.flush(timeout)
@@ -368,6 +386,10 @@ class Tracker:
     def close(self, timeout: float = 10.0) -> bool:
         """Refuse further hits, flush, and free what the sender holds."""
         return self.sender.close(timeout)
+
+    async def aclose(self, timeout: float = 10.0) -> bool:  # noqa: ASYNC109 - as close
+        """Close without holding up the event loop."""
+        return await anyio.to_thread.run_sync(self.close, timeout)
 
     def stats(self) -> Stats:
         """Count what became of all hits in this process."""
@@ -382,17 +404,11 @@ class Tracker:
     def explain(
         self, request: Request, response: Response | None = None
     ) -> Explanation:
-        """Say what becomes of *request* (and its *response*), and why; sends nothing.
-
-        Print it, or look at its steps.
-        """
+        """Say what becomes of *request* (and its *response*), and why; sends nothing."""
         return explanation_of(request, response, self.extractor, self.systems)
 
     def own_cookie(self, request: Request) -> str:
-        """Write the Set-Cookie value that marks the site's own people.
-
-        Whoever carries it is never tracked. Set it on a page that only they reach.
-        """
+        """Write the Set-Cookie value of who is never tracked: the site's own people."""
         return self.extractor.own_cookie(request)
 
     def count(self, reason: Reason) -> None:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from server_tracking import titles
 from server_tracking.exchange import Response
 from server_tracking.titles import (
     HtmlTitleExtractor,
     TitleReader,
+    codings,
     content_charset,
     title_from,
 )
@@ -315,10 +315,10 @@ def without_modules(monkeypatch):
     def without(names):
         for name in names:
             monkeypatch.setitem(sys.modules, name, None)
-        titles._module.cache_clear()
+        codings._module.cache_clear()
 
     yield without
-    titles._module.cache_clear()
+    codings._module.cache_clear()
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "\0"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 import msgspec
 
 from server_tracking.hits import Hit
 from server_tracking.systems import System
 
-__all__ = ["Counts", "Sender", "Stats"]
+__all__ = ["Counts", "Draft", "Sender", "Stats"]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +50,32 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     errors: int = 0
 
 
+class Draft(Protocol):
+    """A hit that is still to be written out, by `hit`, in whichever thread.
+
+    *time* is in Unix seconds, *size* the bytes that it holds.
+    """
+
+    time: float
+    size: int
+
+    @property
+    def id(self) -> UUID:
+        """The id of the hit, which is written out for it."""
+        ...
+
+    def hit(self) -> Hit:
+        """Write the hit out; the same each time."""
+        ...
+
+
 @runtime_checkable
 class Sender(Protocol):
-    """Send hits to systems, now or later."""
+    """Send hits to systems, now or later.
+
+    One that has ``takes_drafts = True`` is handed a `Draft` for a hit of a request,
+    to be written in the sender's own thread.
+    """
 
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to. Called once, by the tracker; starts nothing."""

@@ -230,7 +230,7 @@ class _Round(Lane):
             *(parcel for _, _, parcel in self._waiting),
         ]
         entries = [entry for parcel in parcels for entry in parcel.entries]
-        hits = [entry[0] for entry in (*entries, *self.queue)]
+        hits = [cast("Hit", entry[0]) for entry in (*entries, *self.queue)]
         return hits, max(0.0, self._hold_until - now)
 
     def _later(self, parcel: Parcel, due: float) -> None:
@@ -296,5 +296,7 @@ def _losses(counts: Counts) -> dict[str, int]:
         Reason.EXPIRED: counts.expired,
         Reason.ABANDONED: counts.abandoned,
     }
-    ends.pop(Reason.UNSUPPORTED, None)  # no news: the system has no words for it
+    # No news: the system has no words for it, or may not hear of the visitor.
+    ends.pop(Reason.UNSUPPORTED, None)
+    ends.pop(Reason.UNDECIDED, None)
     return {reason: number for reason, number in ends.items() if number}

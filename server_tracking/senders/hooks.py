@@ -35,19 +35,19 @@ class Hooks(NamedTuple):
     on_error: Callable[[BaseException], object] | None = None
 
     def screened(
-        self, entries: list[Entry]
+        self, written: list[tuple[Hit, Entry]]
     ) -> tuple[list[tuple[Hit, Entry]], list[Entry]]:
-        """Part *entries* into those to send, each with its hit, and those withheld."""
+        """Part *written* entries into those to send, each with its hit, and withheld."""
         if self.before_send is None:
-            return [(entry[0], entry) for entry in entries], []
+            return written, []
         kept: list[tuple[Hit, Entry]] = []
         withheld: list[Entry] = []
-        for entry in entries:
-            hit = self._changed(entry[0])
-            if hit is None:
+        for hit, entry in written:
+            changed = self._changed(hit)
+            if changed is None:
                 withheld.append(entry)
             else:
-                kept.append((hit, entry))
+                kept.append((changed, entry))
         return kept, withheld
 
     def dropped(self, system: str, reason: str, number: int) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+from msgspec import Struct
+
 from server_tracking.calls import Call
 from server_tracking.hits import Hit
 from server_tracking.reasons import Reason
 from server_tracking.senders.hooks import FAILURES, NO_HOOKS, Hooks
 from server_tracking.senders.lanes import Entry, Packed
-from server_tracking.systems import System
+from server_tracking.systems import System, may_be_told
 
 __all__ = ["packed"]
 
@@ -28,17 +30,49 @@ def packed(
     Never raises: if encoding them together fails, each is tried by itself, and
     only those that fail alone are lost.
     """
-    screened, withheld = hooks.screened(entries)
+    written, odd = _written(entries, hooks)
+    screened, withheld = hooks.screened(written)
+    screened, unasked = _permitted(system, screened)
     result = _packed(system, screened, now, hooks)
     if withheld:
         result.losses.append((Reason.HOOK, withheld))
+    if unasked:
+        result.losses.append((Reason.UNDECIDED, unasked))
+    if odd:
+        result.losses.append((Reason.INVALID, odd))
     return result
 
 
-_Screened = list[tuple[Hit, Entry]]
+_Written = list[tuple[Hit, Entry]]
 
 
-def _packed(system: System, screened: _Screened, now: float, hooks: Hooks) -> Packed:
+def _written(entries: list[Entry], hooks: Hooks) -> tuple[_Written, list[Entry]]:
+    """Write out what is still a draft; also returns those that cannot be."""
+    written: _Written = []
+    odd: list[Entry] = []
+    for entry in entries:
+        hit = entry[0]
+        try:
+            written.append((hit if isinstance(hit, Struct) else hit.hit(), entry))
+        except FAILURES as error:
+            hooks.failed(error)
+            odd.append(entry)
+    return written, odd
+
+
+def _permitted(system: System, screened: _Written) -> tuple[_Written, list[Entry]]:
+    """Keep back what *system* may not be told; also returns the entries of that."""
+    permitted: _Written = []
+    unasked: list[Entry] = []
+    for hit, entry in screened:
+        if may_be_told(system, hit.context.consent):
+            permitted.append((hit, entry))
+        else:
+            unasked.append(entry)
+    return permitted, unasked
+
+
+def _packed(system: System, screened: _Written, now: float, hooks: Hooks) -> Packed:
     if not screened:
         return Packed([], [])
     try:

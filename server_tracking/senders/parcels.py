@@ -7,10 +7,11 @@ import msgspec
 from server_tracking.calls import Call
 from server_tracking.hits import Hit
 from server_tracking.reasons import Reason
+from server_tracking.senders import Draft
 
 __all__ = ["Entry", "Packed", "Parcel", "Rules"]
 
-Entry = tuple[Hit, int, float]
+Entry = tuple[Hit | Draft, int, float]
 """A hit, its size in bytes, and when it was made, on the monotonic clock."""
 
 

@@ -7,19 +7,22 @@ from collections.abc import Mapping
 import msgspec
 
 from server_tracking.hits import Event, Hit, PageView
+from server_tracking.senders import Draft
 
-__all__ = ["size_of"]
+__all__ = ["FRAME", "size_of", "weight_of"]
 
 FRAME = 700  # bytes of a hit without its texts: the objects, names and numbers
 NODE = 16  # bytes charged for each value, so that endless ones come to an end
 ENOUGH = 256 * 1024  # bytes; nothing near this is ever accepted
 
 
-def size_of(hit: Hit) -> int:
+def size_of(hit: Hit | Draft) -> int:
     """Estimate the bytes that *hit* holds, from the texts that a client can make long.
 
     Encoding it would be exact, and would cost the request three times as much.
     """
+    if not isinstance(hit, msgspec.Struct):
+        return hit.size
     page = hit.context.page
     size = FRAME
     if page.url:
@@ -31,14 +34,14 @@ def size_of(hit: Hit) -> int:
     if agent := hit.context.device.user_agent:
         size += len(agent)
     if hit.params:
-        size += _weight(hit.params)
+        size += weight_of(hit.params)
     if hit.extra:
-        size += _weight(hit.extra)
+        size += weight_of(hit.extra)
     if isinstance(hit, Event):
         size += len(hit.category) + len(hit.action or "") + len(hit.label or "")
     elif not isinstance(hit, PageView):
         size += sum(
-            _weight(getattr(hit, name))
+            weight_of(getattr(hit, name))
             for name in hit.__struct_fields__
             if name not in _COMMON
         )
@@ -48,8 +51,11 @@ def size_of(hit: Hit) -> int:
 _COMMON = {"context", "id", "time", "params", "extra"}
 
 
-def _weight(value: object) -> int:
-    """Add up *value* and all in it; a structure that holds itself ends at `ENOUGH`."""
+def weight_of(value: object) -> int:
+    """Add up the bytes of *value* and all in it.
+
+    A structure that holds itself ends at `ENOUGH`.
+    """
     size = 0
     stack = [value]
     while stack and size < ENOUGH:
