@@ -7,6 +7,8 @@ round, against a collector in a process of its own on this machine.
 from __future__ import annotations
 
 import argparse
+import json
+import platform
 import statistics
 import threading
 import time
@@ -248,39 +250,66 @@ def main() -> None:
     parser.add_argument(
         "--only", choices=("throughput", "send", "memory"), help="one part"
     )
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
     chosen = parser.parse_args()
-    report(chosen.only, chosen.smoke, chosen.rounds)
+    made = report(chosen.only, chosen.smoke, chosen.rounds)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(made, indent=1) + "\n")
 
 
-def report(only: str | None = None, smoke: bool = False, rounds: int = 3) -> None:
-    """Measure and print."""
+def report(
+    only: str | None = None, smoke: bool = False, rounds: int = 3
+) -> dict[str, Any]:
+    """Measure and print; returns the rows by what they tell of."""
+    made: dict[str, Any] = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
     if only in (None, "throughput"):
-        for latency in (0.0,) if smoke else LATENCIES:
-            print(f"\nCollector with {latency * 1000:.0f} ms", end="")
-            print(f"{'hits':>25}{'hits/s':>10}{'CPU µs/hit':>12}")
-            rows = (
-                throughput(latency, 1, 0.01)
-                if smoke
-                else throughput(latency, rounds, 1)
-            )
-            for row in rows:
-                print(
-                    f"{row.subject:40}{row.hits:8}{row.per_second:10.0f}"
-                    f"{row.microseconds:12.1f}"
-                )
-        if missing := installed()[1]:
-            print(f"Not installed, and left out: {', '.join(missing)}.")
+        made["throughput"] = _report_throughput(smoke, rounds)
     if only in (None, "send"):
-        print("\nsend, µs    threads      p50      p99     longest")
-        for threads in (1, 32):
-            cost = cost_of_send(threads, 20 if smoke else 20_000 // threads)
-            print(f"{threads:19}{cost.p50:9.1f}{cost.p99:9.1f}{cost.longest:12.0f}")
+        made["send"] = _report_send(smoke)
     if only in (None, "memory"):
-        curve, counts = memory_curve(1000 if smoke else 1_000_000)
-        print("\nA slow collector (100 ms): hits sent, resident MB")
-        for point in curve:
-            print(f"{point.hits:19}{point.megabytes:9.1f}")
-        print(counts)
+        made["memory"] = _report_memory(smoke)
+    return made
+
+
+def _report_throughput(smoke: bool, rounds: int) -> dict[str, Any]:
+    made = {}
+    for latency in (0.0,) if smoke else LATENCIES:
+        name = f"{latency * 1000:.0f} ms"
+        print(f"\nCollector with {name:17}{'hits':>15}{'hits/s':>10}{'CPU µs/hit':>12}")
+        rows = throughput(latency, 1, 0.01) if smoke else throughput(latency, rounds, 1)
+        for row in rows:
+            print(
+                f"{row.subject:40}{row.hits:8}{row.per_second:10.0f}"
+                f"{row.microseconds:12.1f}",
+                flush=True,
+            )
+        made[name] = [row._asdict() for row in rows]
+    if missing := installed()[1]:
+        print(f"Not installed, and left out: {', '.join(missing)}.")
+    return made
+
+
+def _report_send(smoke: bool) -> list[dict[str, Any]]:
+    print("\nsend, µs    threads      p50      p99     longest")
+    costs = [cost_of_send(n, 20 if smoke else 20_000 // n) for n in (1, 32)]
+    for cost in costs:
+        print(f"{cost.threads:19}{cost.p50:9.1f}{cost.p99:9.1f}{cost.longest:12.0f}")
+    return [cost._asdict() for cost in costs]
+
+
+def _report_memory(smoke: bool) -> dict[str, Any]:
+    curve, counts = memory_curve(1000 if smoke else 1_000_000)
+    print("\nA slow collector (100 ms): hits sent, resident MB")
+    for point in curve:
+        print(f"{point.hits:19}{point.megabytes:9.1f}")
+    print(counts)
+    return {
+        "curve": [point._asdict() for point in curve],
+        "counts": msgspec.to_builtins(counts),
+    }
 
 
 if __name__ == "__main__":

@@ -127,7 +127,9 @@ class CelerySender:
         self._systems: tuple[System, ...] | None = None
         self._couriers: PerProcess[Courier] | None = None
         self._closed = False
-        self._process = PerProcess(self._begin)
+        self._process = PerProcess(
+            self._begin, pause=BrokerDispatch.pause, resume=BrokerDispatch.resume
+        )
 
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to, and register the task that delivers to them.

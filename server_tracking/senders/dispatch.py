@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
 import threading
@@ -13,16 +14,17 @@ from typing import NamedTuple, cast
 from server_tracking.calls import Outcome, Verdict
 from server_tracking.hits import Hit
 from server_tracking.reasons import Reason
-from server_tracking.senders import Counts
+from server_tracking.senders import Counts, Draft
 from server_tracking.senders.hooks import FAILURES, Hooks
 from server_tracking.senders.judging import judged
 from server_tracking.senders.lanes import Entry, Lane, Parcel, Rules, lanes_for
-from server_tracking.senders.losses import LossNews
+from server_tracking.senders.losses import LossNews, log_losses
 from server_tracking.senders.packing import packed
-from server_tracking.senders.processes import importing, in_event_loop
+from server_tracking.senders.processes import ended, importing, in_event_loop
 from server_tracking.senders.sizes import size_of
 from server_tracking.senders.transports import (
     Landing,
+    RequestsTransport,
     Transport,
     TransportName,
     sending,
@@ -39,6 +41,7 @@ RESTART_PERIOD = 1.0  # seconds between two tries to start the thread
 RETRY_PERIOD = 0.1  # the same for a flush that has to do without it
 LONGEST_NAP = 1.0
 JOIN_TIMEOUT = 0.5  # seconds for the thread to end after `close`
+DISMISSAL = 0.2  # seconds for threads that make calls to end theirs
 
 AWAKE = -inf
 
@@ -82,6 +85,7 @@ class Dispatch:
         self._orphaned = False
         self._inside = False  # of `offer`, to know a signal handler that comes back
         self._driven = False  # by whichever thread
+        self._paused = False  # for a fork
         self._thread: threading.Thread | None = None
         self._start_after = 0.0
         self._transport: Transport | None = None
@@ -93,7 +97,7 @@ class Dispatch:
 
     # The callers' side
 
-    def offer(self, hit: Hit) -> bool:
+    def offer(self, hit: Hit | Draft) -> bool:
         """Queue *hit* for every lane; True if all took it."""
         if sending.get():
             return self._refuse(Reason.REENTRANT)
@@ -222,8 +226,36 @@ class Dispatch:
             transport.wake()
         if thread is not None:
             thread.join(JOIN_TIMEOUT)
+        self._free()
         self._tell_losses()
         return flushed
+
+    def pause(self, patience: float) -> None:
+        """End the thread between two of its steps, within *patience* seconds.
+
+        For a fork: no other thread of ours is then inside libcurl, OpenSSL or the
+        resolver, whose locks would stay locked in the child. Calls that are under way
+        stay so, and `resume` goes on with them.
+        """
+        with self._lock:
+            thread, transport = self._thread, self._transport
+            if thread is None or thread is threading.current_thread():
+                return
+            self._paused = True
+        if transport is not None:
+            transport.wake()
+        ended(thread, patience)
+
+    def resume(self) -> None:
+        """Start the thread again if there is something to send; else a hit does."""
+        with self._lock:
+            if not self._paused:
+                return
+            self._paused = False
+            self._start_after = 0.0
+            held = any(lane.held for lane in self._in_order)
+        if held:
+            self._start()
 
     def orphan(self) -> None:
         """End the thread once all is sent, for nobody is left to send more."""
@@ -248,7 +280,9 @@ class Dispatch:
     def _start(self) -> None:
         with self._lock:
             now = monotonic()
-            if self._driven or self._stopped or now < self._start_after:
+            if self._driven or self._stopped or self._paused:
+                return
+            if now < self._start_after:
                 return
             self._start_after = now + RESTART_PERIOD
             self._driven = True
@@ -257,7 +291,9 @@ class Dispatch:
             )
             thread = self._thread
         try:
-            thread.start()
+            # Not in the context of the request that happens to be the first: tracers
+            # would count all that ever follows as its work.
+            contextvars.Context().run(thread.start)
         except RuntimeError:  # the interpreter shuts down, or the system is full
             with self._lock:
                 self._driven = False
@@ -269,7 +305,7 @@ class Dispatch:
     def _drive(self, is_over: Callable[[], bool], deadline: float) -> None:
         """Do the driver's work in this thread, unless another has begun it."""
         with self._lock:
-            if self._driven or self._stopped:
+            if self._driven or self._stopped or self._paused:
                 return
             self._driven = True
         self._work(is_over, deadline)
@@ -277,11 +313,15 @@ class Dispatch:
     def _work(self, is_over: Callable[[], bool], deadline: float) -> None:
         outer = sending.set(True)
         try:
-            with importing():
-                transport = self._make_transport()
-            self._transport = transport
+            if (transport := self._transport) is None:
+                with importing():
+                    transport = self._make_transport()
+                self._transport = transport
             while not is_over():
+                if self._paused and self._leave(transport):
+                    return
                 self._turn(transport, deadline)
+            self._retire()
         except FAILURES as error:
             # Not with its text, which may repeat what somebody has typed.
             logger.error(  # noqa: TRY400
@@ -289,9 +329,30 @@ class Dispatch:
                 type(error).__name__,
             )
             self.options.hooks.failed(error)
-        finally:
             self._retire()
+        finally:
             sending.reset(outer)
+
+    def _leave(self, transport: Transport) -> bool:
+        """Leave all as it is, if the pause has not passed meanwhile."""
+        if isinstance(transport, RequestsTransport):
+            transport.dismiss(DISMISSAL)
+        with self._lock:
+            if not self._paused:
+                return False
+            self._driven = False
+            self._thread = None
+            self._wake_at = AWAKE
+            self._progress.notify_all()
+        return True
+
+    def _free(self) -> None:
+        """Close what a thread that left for a fork had left open."""
+        with self._lock:
+            if self._driven or self._transport is None:
+                return
+            transport, self._transport = self._transport, None
+        transport.close()
 
     def _make_transport(self) -> Transport:
         number = len(self._in_order)
@@ -412,15 +473,4 @@ class Dispatch:
             for reason, number in self._drops.of(key, losses, now).items():
                 self.options.hooks.dropped(key, reason, number)
             if new := self._news.of(key, losses, now):
-                _log(key, new, trouble)
-
-
-def _log(key: str, losses: Mapping[str, int], trouble: str) -> None:
-    worth = {r: n for r, n in losses.items() if r != Reason.UNSUPPORTED}
-    if worth:
-        logger.warning(
-            "Hits for %s were lost: %s%s.",
-            key,
-            ", ".join(f"{number} {reason}" for reason, number in worth.items()),
-            f"; its last trouble was {trouble}" if trouble else "",
-        )
+                log_losses(key, new, trouble)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
-__all__ = ["LossNews"]
+from server_tracking.reasons import Reason
+
+__all__ = ["LossNews", "log_losses"]
+
+logger = logging.getLogger("server_tracking")
+
+# The system has no words for it, or may not hear of the visitor: nothing is wrong.
+_NO_NEWS = frozenset({Reason.UNSUPPORTED, Reason.UNDECIDED})
 
 
 class LossNews:
@@ -36,3 +44,15 @@ class LossNews:
     def due(self) -> float | None:
         """Say when news that came too early may be told."""
         return min((self._next[lane] for lane in self._held), default=None)
+
+
+def log_losses(key: str, losses: Mapping[str, int], trouble: str) -> None:
+    """Log one line of what was lost for the system *key*, if anything of worth."""
+    worth = {r: n for r, n in losses.items() if r not in _NO_NEWS}
+    if worth:
+        logger.warning(
+            "Hits for %s were lost: %s%s.",
+            key,
+            ", ".join(f"{number} {reason}" for reason, number in worth.items()),
+            f"; its last trouble was {trouble}" if trouble else "",
+        )

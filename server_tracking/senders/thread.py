@@ -15,7 +15,7 @@ import msgspec
 
 from server_tracking.errors import ConfigurationError
 from server_tracking.hits import Hit
-from server_tracking.senders import Counts
+from server_tracking.senders import Counts, Draft
 from server_tracking.senders.dispatch import Dispatch, Options
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.lanes import Rules
@@ -34,8 +34,9 @@ Overflow = Literal["refuse", "drop_oldest", "block"]
 class ThreadSender:
     """Send from one background thread, however many systems and hits there are.
 
-    The thread starts with the first hit, in each process; after a fork the child
-    begins anew, and the parent sends what it has accepted. With pycurl it carries
+    The thread starts with the first hit, in each process. It ends before a fork, and
+    starts again when there is something to send: in the parent with what it had
+    accepted and the calls under way, in the child with the child's own. With pycurl it carries
     all calls; with requests, 4 to 8 more threads do.
 
     *timeout* is the deadline of one call, *exit_timeout* that of the whole flush at
@@ -52,6 +53,7 @@ class ThreadSender:
     """
 
     blocking = False
+    takes_drafts = True
 
     def __init__(
         self,
@@ -106,7 +108,9 @@ class ThreadSender:
         )
         self._systems: tuple[System, ...] | None = None
         self._closed = False
-        self._process = PerProcess(self._begin)
+        self._process = PerProcess(
+            self._begin, pause=Dispatch.pause, resume=Dispatch.resume
+        )
 
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to; raises `ConfigurationError` the second time."""
@@ -116,7 +120,7 @@ class ThreadSender:
             )
         self._systems = tuple(systems)
 
-    def send(self, hit: Hit) -> bool:
+    def send(self, hit: Hit | Draft) -> bool:
         """Queue *hit*; True if there was room for it in every system's lane.
 
         Takes a few microseconds, and never raises. From code that the sender's own

@@ -17,6 +17,8 @@ collector = _fixtures.collector
 dead_url = _fixtures.dead_url
 make_event = _fixtures.make_event
 make_system = _fixtures.make_system
+tls_certificate = _fixtures.tls_certificate
+tls_url = _fixtures.tls_url
 transport_name = _fixtures.transport_name
 until = _fixtures.until
 

@@ -41,7 +41,7 @@ UVICORN = "{python} -m uvicorn --port {port} {options} lifecycle_site:asgi"
 SERVERS = {
     "gunicorn, sync": (GUNICORN, "", 0),
     "gunicorn, gthread": (GUNICORN, "--worker-class gthread --threads 4", 0),
-    "gunicorn, gevent": (GUNICORN, "--worker-class gevent", 0),
+    "gunicorn, gevent, a reload": (GUNICORN, "--worker-class gevent", 1),
     "gunicorn, preload, three reloads": (GUNICORN, "--preload", 3),
     "gunicorn, three reloads": (GUNICORN, "", 3),
     "uwsgi, enable-threads": (UWSGI, "--enable-threads", 0),
@@ -49,6 +49,7 @@ SERVERS = {
     "uwsgi, a reload": (UWSGI, "--enable-threads", 1),
     "uvicorn": (UVICORN, "", 0),
     "uvicorn, two workers": (UVICORN, "--workers 2", 0),
+    "uvicorn, two workers, two reloads": (UVICORN, "--workers 2", 2),
 }
 
 
@@ -203,6 +204,23 @@ def test_a_server_that_ends_under_load_loses_and_doubles_nothing(serve, name):
     assert "enable-threads" not in site.said()
 
 
+def run_script(script, collector):
+    """Run a script in a process of its own."""
+    environ = {
+        **os.environ,
+        "COLLECTOR": collector.url,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
 GEVENT = """
 import os, sys
 {before}
@@ -240,20 +258,49 @@ def test_gevent_may_patch_early_or_late(before, after, transport):
         pytest.skip("gevent is not installed")
     script = GEVENT.format(before=before, after=after, transport=transport)
     with Collector() as collector:
-        environ = {
-            **os.environ,
-            "COLLECTOR": collector.url,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        done = run_script(script, collector)
 
     assert done.returncode == 0, done.stderr
     arrived = [category for seen in collector.requests for category in seen.json]
     assert len(arrived) == len(set(arrived)) == 501
+
+
+GEVENT_FORK = """
+import os
+from gevent import monkey; monkey.patch_all()
+import gevent
+from server_tracking.senders.thread import ThreadSender
+from server_tracking.testing.senders import ContractSystem
+from server_tracking.hits import Context, Event, Session, Visitor
+sender = ThreadSender(transport={transport!r}, linger=0.3)
+sender.bind([ContractSystem(os.environ["COLLECTOR"], hits_per_call=100)])
+context = Context(Visitor("7.1790000000"), Session(id=1790000000))
+sender.send(Event(context=context, category="parent"))
+gevent.sleep(0.05)
+child = os.fork()
+if child == 0:
+    gevent.sleep(1.0)  # greenlets of the parent go on in the child
+    sender.send(Event(context=context, category="child"))
+    assert sender.flush(10)
+    os._exit(0)
+for _ in range(1000):
+    if sender.stats()["contract"].delivered == 1:
+        break
+    gevent.sleep(0.01)
+else:
+    raise AssertionError(sender.stats())
+_, status = os.waitpid(child, 0)
+assert status == 0, status
+"""
+
+
+@pytest.mark.parametrize("transport", ["auto", "requests"])
+def test_a_greenlet_of_ours_does_not_go_on_in_a_child(transport):
+    if not find_spec("gevent"):
+        pytest.skip("gevent is not installed")
+    with Collector() as collector:
+        done = run_script(GEVENT_FORK.format(transport=transport), collector)
+
+    assert done.returncode == 0, done.stderr
+    arrived = [category for seen in collector.requests for category in seen.json]
+    assert sorted(arrived) == ["child", "parent"]
