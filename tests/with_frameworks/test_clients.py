@@ -33,7 +33,7 @@ from server_tracking.testing import sample_hits
 
 HERE = Path(__file__).parent
 MODULES = Path(
-    os.environ.get("SERVER_TRACKING_NODE_MODULES") or HERE.parents[1] / "node_modules"
+    os.environ.get("NODE_MODULES_OF_CLIENTS") or HERE.parents[1] / "node_modules"
 ).resolve()
 PAGE = "https://example.com/plants/f%C3%A4rn?x=1"
 CAMPAIGN = "utm_source=newsletter&utm_medium=email&utm_campaign=spring"
