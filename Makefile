@@ -6,12 +6,12 @@ ARGS ?=
 # All that the whole test suite can use; without one of them its tests skip.
 TEST_GROUPS := $(foreach group,test frameworks servers queues metrics browser clients,--group $(group))
 
-.PHONY: help demo test fmt lint types bench docs-tables test-groups clean
+.PHONY: help demo test fmt lint types bench docs docs-tables test-groups clean
 
 help:
 	@echo "make demo   an example site and the inspector beside it (ARGS=--once, --asgi)"
 	@echo "make test   the whole test suite (ARGS=... for pytest)"
-	@echo "make fmt | lint | types | bench | docs-tables | clean"
+	@echo "make fmt | lint | types | bench | docs | docs-tables | clean"
 
 demo: .venv/demo
 	$(BIN)/server-tracking demo $(ARGS)
@@ -33,6 +33,9 @@ types: .venv/test .venv/lint
 bench: .venv/test
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
+
 docs-tables: .venv/demo
 	$(BIN)/server-tracking parameters --markdown > docs/parameters.md
 
@@ -40,7 +43,7 @@ test-groups: # for .ci/run
 	@echo $(TEST_GROUPS)
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,6 +57,10 @@ clean:
 
 .venv/test: pyproject.toml constraints.txt | .venv/bin/pip
 	$(PIP) -c constraints.txt -e '.[inspector,curl]' $(TEST_GROUPS)
+	@touch $@
+
+.venv/docs: pyproject.toml constraints.txt | .venv/bin/pip
+	$(PIP) -c constraints.txt -e . --group docs
 	@touch $@
 
 .venv/lint: pyproject.toml constraints.txt | .venv/bin/pip
