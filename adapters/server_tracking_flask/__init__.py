@@ -10,11 +10,13 @@ def create_app():
 """
 
 from server_tracking import track_event, track_pageview
+from server_tracking_flask.endpoints import consent
 from server_tracking_flask.extension import ServerTracking
 from server_tracking_flask.parameters import get_default_parameters, get_title
 
 __all__ = [
     "ServerTracking",
+    "consent",
     "get_default_parameters",
     "get_title",
     "track_event",

@@ -1,16 +1,26 @@
-"""PageViewEndpoint: track the page views of one class-based endpoint."""
+"""PageViewEndpoint, for one endpoint that is tracked, and the route for consent."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server_tracking import Tracker, current
+from server_tracking.consent_endpoint import ConsentASGI
 from server_tracking.observation import OBSERVED
 from server_tracking_starlette.middleware import TrackingMiddleware
 
-__all__ = ["PageViewEndpoint"]
+__all__ = ["PageViewEndpoint", "consent_route"]
+
+
+def consent_route(tracker: Tracker, path: str = "/consent") -> Route:
+    """Make the route where the site's script says what the visitor decided.
+
+    Its name, for ``url_for``, is ``server_tracking_consent``.
+    """
+    return Route(path, ConsentASGI(tracker), name="server_tracking_consent")
 
 
 class PageViewEndpoint:

@@ -46,6 +46,7 @@ class Emptying:
     ) -> None:
         self._directory = SpoolDirectory(path)
         options = Options(timeout, 0.0, "auto", RULES, NO_HOOKS)
+        self._timeout = timeout
         self._drain = Drain(
             systems,
             options,
@@ -73,8 +74,8 @@ class Emptying:
         return monotonic() - self._moved_at
 
     def stop(self) -> None:
-        """Stop; what is left stays where it is."""
-        self._drain.stop()
+        """End the calls that are under way, and stop; what is left stays where it is."""
+        self._drain.finish(self._timeout)
 
     def progress(self) -> Progress:
         """Count."""

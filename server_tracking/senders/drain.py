@@ -15,27 +15,32 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from itertools import islice
 from math import inf
 from time import monotonic, time
 from typing import cast
 
-from server_tracking.calls import Outcome, Verdict
 from server_tracking.hits import Hit
-from server_tracking.reasons import Reason
 from server_tracking.senders.claims import SpoolDirectory
-from server_tracking.senders.dispatch import Options
+from server_tracking.senders.dispatch import DISMISSAL, Options
 from server_tracking.senders.hooks import FAILURES
 from server_tracking.senders.judging import judged
 from server_tracking.senders.lanes import Parcel, Rules
-from server_tracking.senders.losses import LossNews
-from server_tracking.senders.packing import packed
-from server_tracking.senders.processes import importing
-from server_tracking.senders.sources import Goal, Source, SourceLane, source_lanes
+from server_tracking.senders.processes import ended, importing
+from server_tracking.senders.reports import Reports
+from server_tracking.senders.sources import (
+    Goal,
+    Source,
+    SourceLane,
+    adopted,
+    source_lanes,
+)
+from server_tracking.senders.steps import launch, load, transport_for
 from server_tracking.senders.transports import (
     Landing,
+    RequestsTransport,
     Transport,
     sending,
-    transport_from,
 )
 from server_tracking.systems import System
 
@@ -49,7 +54,6 @@ WINDOW = 2000  # hits that a lane holds at once
 ADOPTION_PERIOD = 30.0  # seconds between two looks for orphans
 MOST_ADOPTED = 8  # at once
 MARK_PERIOD = 1.0  # seconds between two tries to note what was sent
-LOG_PERIOD = 60.0
 RESTART_PERIOD = 1.0
 RETRY_PERIOD = 0.1  # of a flush that has to do without a thread
 LINGER = 0.02  # seconds that a hit on disk may wait until it is looked at
@@ -91,14 +95,14 @@ class Drain:
         self._driven = False
         self._stopped = False
         self._orphaned = False
+        self._paused = False  # for a fork
+        self._finishing = False
         self._thread: threading.Thread | None = None
         self._start_after = 0.0
         self._transport: Transport | None = None
         self._wake_at = AWAKE
         self._draining = 0  # flushes that wait
-        self._drops = LossNews(0.0)
-        self._news = LossNews(LOG_PERIOD)
-        self._alarms: dict[str, float] = {}
+        self._reports = Reports(self._in_order, self.lock, options.hooks)
 
     # The keepers' side
 
@@ -209,8 +213,23 @@ class Drain:
         """Tell whether nothing is to be sent here, nor was to be adopted just now."""
         with self.lock:
             looked = self._adopt_at > 0.0
-            adopted = any(source.adopted for source in self._sources)
-            return looked and not adopted and self.is_idle()
+            taken_over = any(source.adopted for source in self._sources)
+            return looked and not taken_over and self.is_idle()
+
+    def finish(self, timeout: float) -> None:
+        """Begin no call, wait *timeout* seconds for those under way, and stop."""
+        with self.lock:  # a call that is broken off would be made again by the next
+            self._finishing = True
+            if self._transport is not None:
+                self._transport.wake()
+            self._progress.wait_for(
+                lambda: (
+                    not self._driven
+                    or not any(lane.counts().sending for lane in self._in_order)
+                ),
+                timeout,
+            )
+        self.stop()
 
     def stop(self) -> None:
         """Stop the thread; what has no end stays in its source."""
@@ -228,22 +247,48 @@ class Drain:
                 lane.close(volatile)
             driven = self._driven
         if not driven:  # else the thread still has to note what it sent
-            self._close_sources()
-        self._tell_losses()
+            self._free()
+        self._reports.tell_losses()
 
     def orphan(self) -> None:
         """End the thread once all is sent, for nobody is left to send more."""
-        self._orphaned = True
-        transport = self._transport  # no lock: it is called by the garbage collector
-        if transport is not None and self.pid == os.getpid():
+        with self.lock:
+            self._orphaned = True
+            transport = self._transport
+            idle = not self._driven and not self._paused
+        if transport is not None:
             transport.wake()
+        if idle:
+            self._free()
+
+    def pause(self, patience: float) -> None:
+        """End the thread between two of its steps, as `Dispatch.pause` says."""
+        with self.lock:
+            thread, transport = self._thread, self._transport
+            if thread is None or thread is threading.current_thread():
+                return
+            self._paused = True
+        if transport is not None:
+            transport.wake()
+        ended(thread, patience)
+
+    def resume(self) -> None:
+        """Start the thread again: there may be orphans, if nothing else."""
+        with self.lock:
+            if not self._paused:
+                return
+            self._paused = False
+            self._start_after = 0.0
+        self._start()
 
     # The driver's side
 
     def _start(self) -> None:
         with self.lock:
             now = monotonic()
-            if self._driven or self._stopped or now < self._start_after:
+            if self._driven or self._stopped or self._paused:
+                return
+            if now < self._start_after:
                 return
             self._start_after = now + RESTART_PERIOD
             self._driven = True
@@ -262,7 +307,7 @@ class Drain:
     def _drive(self, is_over: Callable[[], bool]) -> None:
         """Do the driver's work in this thread, unless another has begun it."""
         with self.lock:
-            if self._driven or self._stopped:
+            if self._driven or self._stopped or self._paused:
                 return
             self._driven = True
         self._work(is_over)
@@ -274,11 +319,15 @@ class Drain:
     def _work(self, is_over: Callable[[], bool]) -> None:
         outer = sending.set(True)
         try:
-            with importing():
-                transport = self._make_transport()
-            self._transport = transport
+            if (transport := self._transport) is None:
+                with importing():
+                    transport = transport_for(self._in_order, self.options)
+                self._transport = transport
             while not is_over():
+                if self._paused and self._step_aside(transport):
+                    return
                 self._turn(transport)
+            self._retire()
         except FAILURES as error:
             # Not with its text, which may repeat what somebody has typed.
             logger.error(  # noqa: TRY400
@@ -286,19 +335,32 @@ class Drain:
                 type(error).__name__,
             )
             self.options.hooks.failed(error)
-        finally:
             self._retire()
+        finally:
             sending.reset(outer)
 
-    def _make_transport(self) -> Transport:
-        number = max(1, len(self._in_order))
-        transport = transport_from(self.options.transport, self.options.timeout, number)
-        if transport.capacity is not None:
-            # One lane's calls must not keep the others' out.
-            share = max(1, transport.capacity // number)
-            for lane in self._in_order:
-                lane.concurrency = min(lane.concurrency, share)
-        return transport
+    def _step_aside(self, transport: Transport) -> bool:
+        """Leave all as it is for a fork, if that has not passed meanwhile."""
+        if isinstance(transport, RequestsTransport):
+            transport.dismiss(DISMISSAL)
+        with self.lock:
+            if not self._paused:
+                return False
+            self._driven = False
+            self._thread = None
+            self._wake_at = AWAKE
+            self._progress.notify_all()
+        return True
+
+    def _free(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:  # a thread has left it so for a fork
+            self._settle()
+            transport.close()
+        with self.lock:
+            sources, self._sources = self._sources, []
+        for source in sources:
+            source.close()
 
     def _retire(self) -> None:
         with self.lock:
@@ -310,29 +372,27 @@ class Drain:
         if transport is not None:
             transport.close()
         if self._stopped:
-            self._close_sources()
+            self._free()
         with self.lock:
             self._thread = None
             self._driven = False
             self._wake_at = AWAKE
             self._progress.notify_all()
-
-    def _close_sources(self) -> None:
-        with self.lock:
-            sources, self._sources = self._sources, []
-        for source in sources:
-            source.close()
+            orphaned = self._orphaned
+        if orphaned:
+            self._free()
 
     def _turn(self, transport: Transport) -> None:
         """Send what is due, and wait for what comes next."""
-        if self._adopts and monotonic() >= self._adopt_at:
+        lanes = () if self._finishing else self._in_order
+        if self._adopts and lanes and monotonic() >= self._adopt_at:
             self._adopt()
-        for lane in self._in_order:
+        for lane in lanes:
             self._feed(lane)
-            self._load(lane)
-            self._launch(lane, transport)
+            load(lane, self.lock, self.options.hooks)
+            launch(lane, self.lock, transport, self.options.hooks)
         self._settle()
-        self._tell_losses()
+        self._reports.tell_losses()
         with self.lock:
             self._progress.notify_all()
             now = monotonic()
@@ -344,8 +404,10 @@ class Drain:
         self._settle()
 
     def _next_due(self, now: float) -> float:
+        if self._finishing:
+            return inf  # nothing but answers
         times = [lane.due(now) for lane in self._in_order]
-        times.append(self._news.due())
+        times.append(self._reports.due())
         if self._adopts:
             times.append(self._adopt_at)
         if any(lane.backlog and lane.held < WINDOW // 2 for lane in self._in_order):
@@ -357,23 +419,9 @@ class Drain:
     def _adopt(self) -> None:
         spread = 0.5 + random.random()  # noqa: S311 - so that processes do not meet
         self._adopt_at = monotonic() + self._adoption_period * spread
-        adopted = sum(1 for source in self._sources if source.adopted)
-        for claim in self.directory.orphans():
-            try:
-                source = Source(claim.store, claim, self.lanes, adopted=True)
-            except sqlite3.Error as error:
-                self.directory.set_aside(claim, error)
-                continue
-            if source.lost:
-                logger.error(
-                    "A file of the spool lacks up to %d hits that were kept in it; "
-                    "they are lost.",
-                    source.lost,
-                )
+        free = MOST_ADOPTED - sum(source.adopted for source in self._sources)
+        for source in islice(adopted(self.directory, self.lanes), max(1, free)):
             self.add(source)
-            adopted += 1
-            if adopted >= MOST_ADOPTED:
-                break
 
     def _feed(self, lane: SourceLane) -> None:
         """Fill *lane* up from the sources, the oldest first."""
@@ -392,30 +440,6 @@ class Drain:
                 with self.lock:
                     lane.feed(source, rows, monotonic(), time())
 
-    def _load(self, lane: SourceLane) -> None:
-        while True:
-            with self.lock:
-                parcel = lane.take(monotonic())
-            if parcel is None:
-                return
-            load = packed(lane.system, parcel.entries, time(), self.options.hooks)
-            with self.lock:
-                lane.loaded(parcel, load)
-
-    def _launch(self, lane: SourceLane, transport: Transport) -> None:
-        while True:
-            with self.lock:
-                parcel = lane.launch(monotonic())
-            if parcel is None:
-                return
-            try:
-                transport.start(parcel.call, (lane, parcel))
-            except FAILURES as error:
-                self.options.hooks.failed(error)
-                with self.lock:
-                    refused = Outcome(Verdict.REJECTED, "not_sendable")
-                    lane.landed(parcel, refused, monotonic())
-
     def _land(self, landings: list[Landing]) -> None:
         for token, answer in landings:
             lane, parcel = cast("tuple[SourceLane, Parcel]", token)
@@ -423,15 +447,7 @@ class Drain:
             now = monotonic()
             with self.lock:
                 lane.landed(parcel, outcome, now)
-            if outcome.misconfigured and now >= self._alarms.get(lane.key, now):
-                self._alarms[lane.key] = now + LOG_PERIOD
-                logger.error(
-                    "%s takes no hits until somebody acts: %s. It is tried again in "
-                    "%d s.",
-                    lane.key,
-                    outcome.reason,
-                    lane.rules.misconfigured_pause,
-                )
+            self._reports.tell_outcome(lane, outcome)
 
     def _settle(self) -> None:
         """Note in the sources what has found its end, and leave those that are done."""
@@ -462,19 +478,3 @@ class Drain:
             self._adopt_at = 0.0  # there may be more
         else:
             source.close()
-
-    def _tell_losses(self) -> None:
-        """Log and report what was lost since the last time; holds no lock meanwhile."""
-        with self.lock:
-            states = [(lane.key, lane.losses()) for lane in self._in_order]
-        now = monotonic()
-        for key, losses in states:
-            for reason, number in self._drops.of(key, losses, now).items():
-                self.options.hooks.dropped(key, reason, number)
-            news = self._news.of(key, losses, now)
-            news.pop(Reason.UNSUPPORTED, None)
-            if news:
-                told = ", ".join(
-                    f"{number} {reason}" for reason, number in news.items()
-                )
-                logger.warning("Hits for %s were lost: %s.", key, told)

@@ -25,6 +25,7 @@ from server_tracking.senders import Counts
 from server_tracking.senders.claims import SpoolDirectory
 from server_tracking.senders.drain import Drain
 from server_tracking.senders.hooks import FAILURES, Hooks
+from server_tracking.senders.processes import ended
 from server_tracking.senders.sources import Source
 from server_tracking.senders.store import MEMORY, Store, trouble_of
 from server_tracking.senders.transports import sending
@@ -96,6 +97,7 @@ class Intake:
         self._closed = closed
         self._stopped = False
         self._orphaned = False
+        self._paused = False  # for a fork
         self._lock = threading.RLock()
         self._tick = threading.Condition(self._lock)
         self._committing = threading.RLock()
@@ -108,6 +110,7 @@ class Intake:
         self._upkeep_at = inf
         self._thread: threading.Thread | None = None
         self._start_after = 0.0
+        self._syncing: threading.Thread | None = None
         self._source: Source | None = None
         self._volatile: Source | None = None
         self._sealed: os.PathLike[str] | str | None = None
@@ -175,6 +178,30 @@ class Intake:
                 source, self._source = self._source, None
             if source is not None:
                 source.close()
+
+    def pause(self, patience: float) -> None:
+        """End the thread between two commits, for this process is about to fork."""
+        with self._lock:
+            thread = self._thread
+            if thread is None or thread is threading.current_thread():
+                return
+            self._paused = True
+            self._tick.notify_all()
+        until = monotonic() + patience
+        ended(thread, patience)
+        if self._syncing is not None:
+            ended(self._syncing, max(0.0, until - monotonic()))
+
+    def resume(self) -> None:
+        """Start the thread again, for what came meanwhile."""
+        with self._lock:
+            if not self._paused:
+                return
+            self._paused = False
+            self._start_after = 0.0
+            due = min(self._commit_at, self._upkeep_at)
+        if due != inf:
+            self._expect()
 
     def orphan(self) -> None:
         """Come to an end, for nobody is left to take hits from."""
@@ -358,7 +385,9 @@ class Intake:
             self._upkeep_at = min(self._upkeep_at, upkeep_at)
             self._tick.notify_all()
             now = monotonic()
-            if self._thread is not None or self._stopped or now < self._start_after:
+            if self._thread is not None or self._stopped or self._paused:
+                return
+            if now < self._start_after:
                 return
             self._start_after = now + RESTART_PERIOD
             self._thread = thread = threading.Thread(
@@ -375,6 +404,9 @@ class Intake:
         sending.set(True)
         while not self._stopped:
             with self._lock:
+                if self._paused:
+                    self._thread = None
+                    return
                 due = min(self._commit_at, self._upkeep_at)
                 left = due - monotonic()
                 if left > 0 and not self._stopped:
@@ -401,10 +433,34 @@ class Intake:
                 return
             if source is None or source.broken:
                 return
-            source.store.sync()
             self._look_around()
-            if self._drain is None and source.store.pending:
-                self._seal(source)
+            if self._drain is None:
+                source.store.sync()
+                if source.store.pending:
+                    self._seal(source)
+                return
+        self._begin_sync(source.store)
+
+    def _begin_sync(self, store: Store) -> None:
+        """Wait for the disk (20 ms and more) in another thread than hits wait for."""
+        if self._syncing is not None and self._syncing.is_alive():
+            self._expect(upkeep_at=monotonic() + UPKEEP_PERIOD)
+            return
+        thread = threading.Thread(
+            target=self._sync, args=(store,), name="server-tracking-sync", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter shuts down, or the system is full
+            self._sync(store)
+        else:
+            self._syncing = thread
+
+    def _sync(self, store: Store) -> None:
+        try:
+            store.sync()
+        except FAILURES as error:
+            self._hooks.failed(error)
 
     def _look_around(self) -> None:
         """See how much room the other processes' files leave."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from server_tracking.hits import Hit, decode_hits
 from server_tracking.reasons import Reason
 from server_tracking.senders import Counts
-from server_tracking.senders.claims import Claim
+from server_tracking.senders.claims import Claim, SpoolDirectory
 from server_tracking.senders.lanes import Entry, Lane, lanes_for
 from server_tracking.senders.parcels import Rules
 from server_tracking.senders.store import Store, trouble_of
 from server_tracking.systems import System
 
-__all__ = ["Goal", "Source", "SourceLane", "source_lanes"]
+__all__ = ["Goal", "Source", "SourceLane", "adopted", "source_lanes"]
+
+logger = logging.getLogger("server_tracking")
 
 UNBOUNDED = 10**12  # for a lane: here, the drain bounds it
 LOST = "lost"  # the word for it in hooks and logs
@@ -237,6 +240,23 @@ def source_lanes(
         key: SourceLane(lane.system, rules, key, max_age)
         for key, lane in lanes_for(systems).items()
     }
+
+
+def adopted(directory: SpoolDirectory, keys: Iterable[str]) -> Iterator[Source]:
+    """Take over what nobody else has claimed in *directory*, for the systems *keys*."""
+    for claim in directory.orphans():
+        try:
+            source = Source(claim.store, claim, keys, adopted=True)
+        except sqlite3.Error as error:
+            directory.set_aside(claim, error)
+            continue
+        if source.lost:
+            logger.error(
+                "A file of the spool lacks up to %d hits that were kept in it; "
+                "they are lost.",
+                source.lost,
+            )
+        yield source
 
 
 class Goal:

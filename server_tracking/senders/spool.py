@@ -94,7 +94,7 @@ class SpoolSender:
         )
         self._systems: tuple[System, ...] | None = None
         self._closed = False
-        self._process = PerProcess(self._begin)
+        self._process = PerProcess(self._begin, pause=_Post.pause, resume=_Post.resume)
 
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to; raises `ConfigurationError` the second time."""
@@ -180,6 +180,17 @@ class _Post:
         if self.drain is None:
             return kept
         return self.drain.flush(max(0.0, deadline - monotonic()))
+
+    def pause(self, patience: float) -> None:
+        until = monotonic() + patience
+        self.intake.pause(patience)
+        if self.drain is not None:
+            self.drain.pause(max(0.0, until - monotonic()))
+
+    def resume(self) -> None:
+        self.intake.resume()
+        if self.drain is not None:
+            self.drain.resume()
 
     def close(self, timeout: float) -> bool:
         if sending.get():

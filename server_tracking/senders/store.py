@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from server_tracking.senders.processes import guard_forks
+
 __all__ = ["MEMORY", "ForeignStoreError", "Row", "Store", "trouble_of"]
 
 MEMORY = ":memory:"
@@ -37,22 +39,27 @@ PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
-_KEEP = "INSERT INTO hit(id, time, body) VALUES (?, ?, ?)"
-_FORGET = "DELETE FROM hit WHERE id = ?"
+# Many rows with one statement: the module lets the interpreter's lock go at each, and
+# a busy thread may keep it for 5 ms before it gives it back.
+_KEEP = "INSERT INTO hit(id, time, body) VALUES {rows}"
+_FORGET = "DELETE FROM hit WHERE id IN ({ids})"
 _FORGET_COMPLETE = """
-DELETE FROM hit WHERE id IN (SELECT hit FROM progress WHERE hit = ? AND done = ?)"""
+DELETE FROM hit WHERE id IN (SELECT hit FROM progress WHERE done = {all} AND hit IN ({ids}))"""
 _NOTE = """
-INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET done = done | excluded.done"""
-_UNNOTE = "DELETE FROM progress WHERE hit = ?"
-_CLEAR = "DELETE FROM progress WHERE hit = ? AND done = ?"
+INSERT INTO progress VALUES {rows} ON CONFLICT DO UPDATE SET done = done | excluded.done"""
+_UNNOTE = "DELETE FROM progress WHERE hit IN ({ids})"
+_CLEAR = "DELETE FROM progress WHERE done = {all} AND hit IN ({ids})"
+# Cast, for a damaged file may hold other types than the table was made with.
 _READ = """
-SELECT id, time, body FROM hit LEFT JOIN progress ON hit = id
+SELECT id, CAST(time AS REAL), CAST(body AS BLOB) FROM hit LEFT JOIN progress ON hit = id
 WHERE id > ? AND coalesce(done, 0) & ? = 0 ORDER BY id LIMIT ?"""
 _COUNT = """
 SELECT count(*) FROM hit LEFT JOIN progress ON hit = id WHERE coalesce(done, 0) & ? = 0"""
 _FIRST = "SELECT coalesce(min(id), ?) FROM hit"
 _OLD = "SELECT id FROM hit WHERE time < ?"
 _FORGETTING = {_FORGET, _FORGET_COMPLETE}
+_AT_ONCE = 250  # rows; SQLite before 3.32 takes 999 values in one statement
+CHECKPOINT_AFTER = 200  # commits, of about five pages of 4096 bytes each
 
 _Values = tuple[float | bytes, ...]
 
@@ -105,6 +112,7 @@ class Store:
         self.last = 0  # the highest id ever given
         self.pending = 0  # how many hits are kept
         self._dirty = False
+        self._commits = 0  # since the log was copied back
         self._closed = False
         self._founded = False
         with _using():
@@ -132,13 +140,12 @@ class Store:
         """Note which systems have had which hits, by id and bits; forget what is done."""
         whole: list[_Values] = []
         partial: list[_Values] = []
-        touched: list[_Values] = []
         for hit, bits in done.items():
             if bits == self._all:
                 whole.append((hit,))
             else:
                 partial.append((hit, bits))
-                touched.append((hit, self._all))
+        touched: list[_Values] = [row[:1] for row in partial]
         with _using():
             self._write(
                 [
@@ -188,6 +195,8 @@ class Store:
             os.fsync(log)
         finally:
             os.close(log)
+        if self._commits > CHECKPOINT_AFTER:
+            self._checkpoint()
 
     def close(self) -> None:
         """Close the file; what is kept in it stays."""
@@ -225,6 +234,8 @@ class Store:
         if not synced:  # the first hit need not wait until the disk has a new file
             self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("PRAGMA journal_mode = WAL").fetchall()
+        # By itself at a commit, which then waits for the disk, only if `sync` has not.
+        self._db.execute("PRAGMA wal_autocheckpoint = 2000").fetchall()
         self._db.execute("PRAGMA journal_size_limit = 4194304")
         self._db.execute("PRAGMA secure_delete = ON").fetchall()
         if is_new:
@@ -246,30 +257,57 @@ class Store:
         self._founded = True
         if self.path == MEMORY:
             return
-        with _using():
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._checkpoint()
         folder = os.open(Path(self.path).parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
 
+    def _checkpoint(self) -> None:
+        """Copy the log back; within milliseconds, if the disk has the log already."""
+        with _using():
+            if not self._closed:
+                self._commits = 0
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def _write(self, steps: Iterable[tuple[str, Sequence[_Values]]]) -> None:
         """Carry out *steps* as one transaction, and keep `pending` true."""
+        parts = [
+            (statement, rows[start : start + _AT_ONCE])
+            for statement, rows in steps
+            for start in range(0, len(rows), _AT_ONCE)
+        ]
         gone = 0
+        if len(parts) == 1:  # a transaction by itself
+            gone = self._carry_out(*parts[0])
+        elif parts:
+            gone = self._together(parts)
+        self.pending -= gone
+        self._dirty = True
+        self._commits += 1
+
+    def _together(self, parts: Iterable[tuple[str, Sequence[_Values]]]) -> int:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in steps:
-                if rows:
-                    cursor = self._db.executemany(statement, rows)
-                    gone += cursor.rowcount if statement in _FORGETTING else 0
+            gone = sum(self._carry_out(*part) for part in parts)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:  # SQLite has not rolled it back by itself
                 self._db.execute("ROLLBACK")
             raise
-        self.pending -= gone
-        self._dirty = True
+        return gone
+
+    def _carry_out(self, statement: str, rows: Sequence[_Values]) -> int:
+        """Carry out *statement* for *rows*; returns how many hits it forgot."""
+        marks = ",".join("?" * len(rows[0]))
+        text = statement.format(
+            rows=",".join([f"({marks})"] * len(rows)),
+            ids=",".join("?" * len(rows)),
+            all=self._all,
+        )
+        cursor = self._db.execute(text, [value for row in rows for value in row])
+        return cursor.rowcount if statement in _FORGETTING else 0
 
     def _one(self, statement: str, *values: int) -> int:
         [(value,)] = self._db.execute(statement, values).fetchall()
@@ -279,39 +317,41 @@ class Store:
 LONGEST_USE = 2.0  # seconds that a fork waits
 
 # One lock for all stores of a process: at a fork, no thread may be inside of SQLite,
-# whose own locks the child would find taken for ever.
-_lock = threading.RLock()
-_forking: int | None = None  # the thread that holds it for a fork
+# whose own locks the child would find taken for ever. By process, for where no fork
+# hook is called (uWSGI forks in C) a child inherits a lock that nobody will release.
+_locks: dict[int, threading.RLock] = {}
+_forking: tuple[int, threading.RLock] | None = None  # the thread that holds it
+
+
+def _own_lock() -> threading.RLock:
+    pid = os.getpid()
+    return _locks.get(pid) or _locks.setdefault(pid, threading.RLock())
 
 
 @contextmanager
 def _using() -> Iterator[None]:
-    lock = _lock  # a fork in between puts another one there
-    with lock:
+    with _own_lock():
         yield
 
 
 def _before_fork() -> None:
     global _forking
-    if _lock.acquire(timeout=LONGEST_USE):
-        _forking = threading.get_ident()
+    lock = _own_lock()
+    if lock.acquire(timeout=LONGEST_USE):
+        _forking = threading.get_ident(), lock
 
 
 def _after_fork_in_parent() -> None:
     global _forking
-    if _forking == threading.get_ident():
-        _forking = None
-        _lock.release()
+    if _forking is not None and _forking[0] == threading.get_ident():
+        lock, _forking = _forking[1], None
+        lock.release()
 
 
 def _after_fork_in_child() -> None:
-    global _forking, _lock
-    _forking, _lock = None, threading.RLock()
+    global _forking
+    _forking = None
+    _locks.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+guard_forks(_before_fork, _after_fork_in_parent, _after_fork_in_child)

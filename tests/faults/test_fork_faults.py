@@ -24,6 +24,8 @@ sys.path.insert(0, {folder!r})
 from conftest import LocalSystem, event
 from server_tracking.senders.thread import ThreadSender
 
+TRANSPORT = {transport!r}
+
 def make(url={url!r}, fields={{}}, **options):
     sender = ThreadSender(**{{"transport": {transport!r}, **options}})
     sender.bind([LocalSystem(url, **fields)])
@@ -101,6 +103,32 @@ assert there == [["MainThread"]] * 25, there
     )
 
     assert arrived(collector) == ["child"] * 25 + ["parent"] * 26
+
+
+def test_no_thread_of_a_spool_is_there_either(run, collector, tmp_path):
+    """Its store is locked after its threads have ended, not before."""
+    run(
+        f"""
+from server_tracking.senders.spool import SpoolSender
+sender = SpoolSender({str(tmp_path / "spool")!r}, transport=TRANSPORT)
+sender.bind([LocalSystem({collector.url!r})])
+
+def work():
+    sender.send(event("child"))
+    assert sender.close(15)  # else it may be sent again
+
+for _ in range(10):
+    sender.send(event("parent"))
+    child = fork(work)
+    sender.send(event("parent"))
+    assert code_of(child) == 0
+assert sender.flush(10)
+assert sender.stats()["local"].delivered == 20
+assert there == [["MainThread"]] * 10, there
+"""
+    )
+
+    assert arrived(collector) == ["child"] * 10 + ["parent"] * 20
 
 
 def test_a_call_that_is_under_way_goes_on_after_the_fork(

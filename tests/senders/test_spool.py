@@ -1,6 +1,6 @@
 """The spool: what it keeps, for whom, and what it does when the disk will not have it."""
 
-import ctypes
+import gc
 import json
 import logging
 import os
@@ -363,18 +363,22 @@ def test_what_others_keep_counts_against_the_bound(
     assert not small.send(make_event())
 
 
-def test_a_big_file_that_is_empty_is_replaced(make_sender, collector, path, make_event):
+def test_a_big_file_that_is_empty_is_replaced(
+    make_sender, collector, path, make_event, until
+):
     sender = make_sender(collector.url, durable=True)
-    for _ in range(900):
+    sender.send(make_event())
+    [before] = stores(path)
+    for _ in range(900):  # it may be empty, and so be replaced, before the last
         sender.send(make_event(label="x" * 10_000))
     assert sender.flush(PATIENCE)
-    [before] = stores(path)
 
-    sender.send(make_event())
-    assert sender.flush(PATIENCE)
+    def is_replaced():
+        sender.send(make_event())  # which may come before the last end was noted
+        assert sender.flush(PATIENCE)
+        return before not in stores(path)
 
-    [after] = stores(path)
-    assert after != before
+    until(is_replaced)
 
 
 def test_a_hit_that_is_too_big_is_refused(
@@ -467,6 +471,7 @@ def test_a_sender_that_nobody_has_any_more_sends_what_is_left(
     sender.bind([make_system(collector.url)])
     sender.send(make_event())
     del sender
+    gc.collect()
 
     collector.wait_for(1)
     names = {"server-tracking-spool", "server-tracking-drain"}
@@ -477,10 +482,14 @@ def test_a_sender_that_nobody_has_any_more_sends_what_is_left(
 def test_threads_that_cannot_be_started_are_done_without(
     make_sender, collector, make_event, counts_of, monkeypatch
 ):
-    def refuse(self):
-        raise RuntimeError("can't start new thread")
+    start = threading.Thread.start
 
-    sender = make_sender(collector.url, transport="auto")
+    def refuse(self):
+        if self.name.startswith("server-tracking"):
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    sender = make_sender(collector.url)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         assert sender.send(make_event())
@@ -493,6 +502,13 @@ def test_threads_that_cannot_be_started_are_done_without(
 # Handing over
 
 
+@pytest.fixture
+def often(monkeypatch):
+    """Hand over ten times as often as it is done: the tests wait for it."""
+    monkeypatch.setattr("server_tracking.senders.intake.UPKEEP_PERIOD", 0.1)
+
+
+@pytest.mark.usefixtures("often")
 def test_without_a_drain_files_are_handed_over_one_by_one(
     make_sender, dead_url, collector, path, make_event, counts_of, until
 ):
@@ -517,6 +533,7 @@ def test_without_a_drain_files_are_handed_over_one_by_one(
     collector.wait_for(2)
 
 
+@pytest.mark.usefixtures("often")
 def test_without_anybody_who_drains_there_are_two_files_at_most(
     make_sender, dead_url, path, make_event, until
 ):
@@ -525,7 +542,7 @@ def test_without_anybody_who_drains_there_are_two_files_at_most(
     until(lambda: not list(path.glob("*-wal")))  # it was closed, and handed over
     sender.send(make_event())
     before = stores(path)
-    threading.Event().wait(1.3)  # more than the period of handing over
+    threading.Event().wait(0.3)  # more than the period of handing over
     sender.send(make_event())
 
     assert stores(path) == before
@@ -641,35 +658,66 @@ def test_two_senders_of_one_process_keep_their_files_apart(
     assert counts_of(one).accepted == counts_of(two).accepted == 1
 
 
-@pytest.mark.parametrize("fork", ["os", "c"])
-def test_a_fork_doubles_and_loses_nothing(
-    make_sender, collector, dead_url, path, make_event, counts_of, fork
-):
-    """With the hooks of Python, and as uWSGI forks: without."""
-    sender = make_sender(collector.url, durable=True)
-    for _ in range(50):
-        assert sender.send(make_event("parent"))
-    make_child = os.fork if fork == "os" else ctypes.PyDLL(None).fork
-    children = []
-    for _ in range(5):
-        pid = make_child()
-        if not pid:
-            code = 1
-            try:
-                ok = all(sender.send(make_event("child")) for _ in range(10))
-                code = 0 if ok and sender.close(PATIENCE) else 2
-            finally:
-                os._exit(code)
-        children.append(pid)
-    for _ in range(50):
-        assert sender.send(make_event("parent"))
-    for pid in children:
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert sender.flush(PATIENCE)
+FORKS_SCRIPT = """
+import ctypes, os, sys
+from server_tracking.hits import Context, Event, Session, Visitor
+from server_tracking.senders.spool import SpoolSender
+from server_tracking.testing.senders import ContractSystem, adds_up
 
-    assert counts_of(sender).delivered == counts_of(sender).accepted == 100
-    seen = ids_in(collector.requests)
-    assert len(seen) == 150
+url, directory, fork = sys.argv[1:]
+sender = SpoolSender(directory, durable=True)
+sender.bind([ContractSystem(url)])
+context = Context(Visitor("7.1790000000"), Session(id=1790000000))
+def send(category):
+    assert sender.send(Event(context=context, category=category))
+children = []
+for n in range(5):
+    for m in range(10):
+        send(f"parent-{n}-{m}")
+    if fork == "c":
+        assert sender.flush(10)
+        make_child = ctypes.PyDLL(None).fork
+    else:
+        make_child = os.fork
+    pid = make_child()
+    if not pid:
+        code = 1
+        try:
+            for m in range(10):
+                send(f"child-{n}-{m}")
+            code = 0 if sender.close(10) else 2
+        finally:
+            os._exit(code)
+    children.append(pid)
+codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+assert codes == [0] * 5, codes
+assert sender.flush(10)
+counts = sender.stats()["contract"]
+assert adds_up(counts) and counts.delivered == counts.accepted == 50, counts
+"""
+
+
+@pytest.mark.parametrize("fork", ["os", "c"])
+def test_a_fork_doubles_and_loses_nothing(collector, path, fork):
+    """With the hooks of Python while all is at work, and as uWSGI forks: without.
+
+    In C only while nothing is under way: Python itself does not survive it otherwise
+    (children of a script without any of our code hung, 6 of 10, on 3.11).
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKS_SCRIPT, collector.url, str(path), fork],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as script:
+        try:
+            _, errors = script.communicate(timeout=PATIENCE * 2)
+        except subprocess.TimeoutExpired:
+            os.killpg(script.pid, signal.SIGKILL)  # the children that hang too
+            raise
+    assert script.returncode == 0, errors
+
+    seen = categories(collector.requests)
+    assert len(seen) == 100
     assert set(seen.values()) == {1}
 
 
@@ -963,7 +1011,7 @@ def test_a_log_that_is_cut_short_loses_its_end_and_says_so(
     "pragma", ["application_id = 77", "user_version = 99"], ids=["other", "later"]
 )
 def test_a_file_of_another_program_or_a_later_version_is_left_alone(
-    make_sender, collector, path, orphan, make_event, caplog, pragma
+    make_sender, collector, path, orphan, caplog, pragma, until
 ):
     file = orphan()
     db = sqlite3.connect(file)
@@ -973,9 +1021,9 @@ def test_a_file_of_another_program_or_a_later_version_is_left_alone(
     before = file.read_bytes()
 
     sender = drain_of(path, make_sender, collector.url)
-    for _ in range(2):
-        assert sender.flush(PATIENCE)
-        sender.adopt()
+    until(lambda: "alone" in caplog.text)
+    assert sender.flush(PATIENCE)
+    sender.adopt()
     sender.close(PATIENCE)
 
     assert file.read_bytes() == before

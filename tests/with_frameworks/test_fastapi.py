@@ -16,10 +16,10 @@ from fastapi.responses import (
 from jinja2 import DictLoader, Environment
 from starlette.templating import Jinja2Templates
 
-from server_tracking import current
+from server_tracking import Tracker, current
 from server_tracking.testing import FrameworkContract
 from server_tracking.testing.frameworks import Client, HandledError, SiteError
-from server_tracking_starlette import TrackingMiddleware, track_event
+from server_tracking_starlette import TrackingMiddleware, consent_route, track_event
 
 METHODS = ["GET", "POST"]
 TEMPLATES = Jinja2Templates(
@@ -236,3 +236,20 @@ def test_a_request_that_fails_its_checks_is_no_event(app, sender):
 
     assert answer.status == 422
     assert sender.hits == []
+
+
+def test_the_route_for_consent_is_one_of_fastapis(sender):
+    tracker = Tracker(sender=sender, secret_key="a key for the tests")
+    app = FastAPI()
+    app.router.routes.append(consent_route(tracker))
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Sec-Fetch-Site": "same-origin",
+    }
+
+    site = Client("asgi", app)
+    answer = site.post("/consent", body=b"action=refuse", headers=headers)
+
+    assert answer.status == 204
+    assert site.cookies["cookie_status"] == "0"
+    assert app.openapi()["paths"] == {}

@@ -10,6 +10,7 @@ from flask import (
     render_template_string,
     request,
     send_file,
+    url_for,
 )
 from flask.views import MethodView
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -19,6 +20,7 @@ from server_tracking.testing import FrameworkContract, RecordingSender
 from server_tracking.testing.frameworks import BROWSER, HandledError, SiteError
 from server_tracking_flask import (
     ServerTracking,
+    consent,
     get_default_parameters,
     get_title,
     track_event,
@@ -381,3 +383,82 @@ def test_a_request_is_explained_at_the_command_line(make_app, sender, path, answ
 
     assert done.output.startswith(answer)
     assert sender.hits == []
+
+
+# Consent
+
+SCRIPT = {**BROWSER, "Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors"}
+
+
+@pytest.fixture
+def asking_site(sender):
+    """Make a site that asks before it tracks, with a route for the answer."""
+
+    def make(**where):
+        app = Flask("shop")
+        app.get("/")(lambda: "<title>shop</title>")
+        ServerTracking(
+            app, Tracker(sender=sender, secret_key=KEY, consent_mode="opt-in")
+        )
+        app.register_blueprint(consent, **where)
+        return app.test_client()
+
+    return make
+
+
+def decide(site, action, path="/consent", origin="same-origin"):
+    headers = {**SCRIPT, "Sec-Fetch-Site": origin}
+    return site.post(path, data={"action": action}, headers=headers, buffered=True)
+
+
+def test_who_accepts_by_the_route_is_tracked_from_then_on(asking_site, sender):
+    site = asking_site()
+    site.get("/", headers=BROWSER, buffered=True)
+    assert sender.hits == []
+
+    answer = decide(site, "accept")
+    for _ in range(2):
+        site.get("/", headers=BROWSER, buffered=True)
+
+    assert answer.status_code == 204
+    assert site.get_cookie("cookie_status").value == "1"
+    assert len([c for c in answer.headers.getlist("Set-Cookie") if c[:3] == "vn="]) == 1
+    first, second = (hit.context for hit in sender.hits)
+    assert first.page.title == "shop"
+    assert first.visitor.client_id == second.visitor.client_id
+
+
+def test_who_withdraws_by_the_route_is_forgotten(asking_site, sender):
+    site = asking_site()
+    decide(site, "accept")
+    decide(site, "withdraw")
+    site.get("/", headers=BROWSER, buffered=True)
+
+    assert site.get_cookie("vn") is None
+    assert sender.hits == []
+
+
+def test_only_pages_of_the_site_may_post_to_the_route(asking_site):
+    assert decide(asking_site(), "accept", origin="cross-site").status_code == 403
+
+
+def test_the_route_has_the_script_and_may_be_elsewhere(asking_site, sender):
+    site = asking_site(url_prefix="/privacy/choice")
+    answer = site.get("/privacy/choice", headers=SCRIPT, buffered=True)
+
+    assert answer.mimetype == "text/javascript"
+    assert b"trackingConsent" in answer.data
+    assert decide(site, "refuse", "/privacy/choice").status_code == 204
+    assert site.get("/consent").status_code == 404
+    with site.application.test_request_context():
+        assert url_for("server_tracking.decide") == "/privacy/choice"
+    assert sender.hits == []
+
+
+def test_the_route_needs_an_application_that_is_tracked():
+    app = Flask("shop")
+    app.testing = True
+    app.register_blueprint(consent)
+
+    with pytest.raises(ConfigurationError, match="No Flask application"):
+        app.test_client().get("/consent")

@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from server_tracking.cookies import CookieSigner
 from server_tracking.inspector.app import inspector_app
@@ -176,6 +178,10 @@ def walk(url):
     with requests.Session() as browser:
         browser.trust_env = False
         browser.headers = BROWSER
+        # uWSGI resets a connection now and then before it has read from it; had it
+        # read, the second try would be a hit too many.
+        again = Retry(total=2, read=2, allowed_methods={"GET"}, backoff_factor=0.1)
+        browser.mount("http://", HTTPAdapter(max_retries=again))
 
         def get(path, **more):
             return browser.get(f"{url}{path}", timeout=30, **more).status_code
@@ -246,8 +252,10 @@ def journey(kind, server, framework):
         try:
             statuses, cookies = walk(served.url)
             store.wait_for(lambda hits: len(hits) >= len(EXPECTED), 20)
-        finally:
-            said = served.stop()
+        except Exception as error:
+            error.add_note(f"The server said: {served.stop()}")
+            raise
+        said = served.stop()
         hits = store.hits()
     assert "Traceback" not in said, said
     assert statuses == STATUSES

@@ -16,6 +16,11 @@ from server_tracking.testing.frameworks import HandledError, SiteError
 NO_ADAPTER = "Only an adapter can know it."
 NO_LOOP = "The framework has no asynchronous handlers."
 NO_CLASSES = "The framework has no class-based handlers."
+ANSWERED = {
+    "test_an_error_is_told_by_its_type_and_not_its_words": (
+        "The framework makes an answer of the error; it is told as HTTP 500."
+    )
+}
 WITHOUT_ADAPTER = dict.fromkeys(FrameworkContract.adapters_only, NO_ADAPTER)
 
 
@@ -164,13 +169,14 @@ class TestPlainASGI(FrameworkContract):
 
 class TestBottle(FrameworkContract):
     kind = "wsgi"
-    unsupported = WITHOUT_ADAPTER | {
-        "test_a_coroutine_is_an_event": NO_LOOP,
-        "test_a_class_based_handler_is_an_event": NO_CLASSES,
-        "test_an_error_is_told_by_its_type_and_not_its_words": (
-            "The framework makes an answer of the error; it is told as HTTP 500."
-        ),
-    }
+    unsupported = (
+        WITHOUT_ADAPTER
+        | ANSWERED
+        | {
+            "test_a_coroutine_is_an_event": NO_LOOP,
+            "test_a_class_based_handler_is_an_event": NO_CLASSES,
+        }
+    )
 
     def make_app(self, tracker):
         app, plants = bottle.Bottle(), Plants(self)

@@ -27,6 +27,7 @@ from server_tracking.testing.frameworks import Client, HandledError, SiteError
 from server_tracking_starlette import (
     PageViewEndpoint,
     TrackingMiddleware,
+    consent_route,
     get_default_parameters,
     get_title,
     track_event,
@@ -398,3 +399,75 @@ def test_parameters_by_hand_need_no_middleware(tracker):
 
 def test_a_streamed_response_has_no_title_by_hand():
     assert get_title(HTMLStream(iter(["<title>x</title>"]))) is None
+
+
+# Consent
+
+FORM = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Sec-Fetch-Dest": "empty",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Site": "same-origin",
+}
+
+
+@pytest.fixture
+def asking_site(sender):
+    """Open a site that asks before it tracks, with a route for the answer."""
+
+    def asking_site(**where):
+        tracker = Tracker(
+            sender=sender, secret_key="a key for the tests", consent_mode="opt-in"
+        )
+        page = Route("/", lambda request: HTMLResponse("<title>shop</title>"))
+        app = Starlette(routes=[page, consent_route(tracker, **where)])
+        app.add_middleware(TrackingMiddleware, tracker=tracker)
+        return Client("asgi", app)
+
+    return asking_site
+
+
+def test_who_accepts_by_the_route_is_tracked_from_then_on(asking_site, sender):
+    site = asking_site()
+    site.get("/")
+    assert sender.hits == []
+
+    answer = site.post("/consent", body=b"action=accept", headers=FORM)
+    site.get("/")
+    site.get("/")
+
+    assert (answer.status, answer.body) == (204, b"")
+    assert site.cookies["cookie_status"] == "1"
+    assert [k for k, v in answer.headers if v.startswith("vn=")] == ["set-cookie"]
+    first, second = (hit.context for hit in sender.hits)
+    assert first.page.title == "shop"
+    assert first.visitor.client_id == second.visitor.client_id
+
+
+def test_who_withdraws_by_the_route_is_forgotten(asking_site, sender):
+    site = asking_site()
+    site.post("/consent", body=b"action=accept", headers=FORM)
+    site.post("/consent", body=b"action=withdraw", headers=FORM)
+    site.get("/")
+
+    assert "vn" not in site.cookies
+    assert sender.hits == []
+
+
+def test_only_pages_of_the_site_may_post_to_the_route(asking_site):
+    headers = {**FORM, "Sec-Fetch-Site": "cross-site"}
+    answer = asking_site().post("/consent", body=b"action=accept", headers=headers)
+
+    assert answer.status == 403
+    assert answer.cookies == {}
+
+
+def test_the_route_has_the_script_and_may_be_elsewhere(asking_site, sender):
+    site = asking_site(path="/privacy/choice")
+    answer = site.get("/privacy/choice", headers=FORM)
+
+    assert (answer.header("content-type") or "").startswith("text/javascript")
+    assert b"trackingConsent" in answer.body
+    assert site.get("/consent").status == 404
+    assert site.app.url_path_for("server_tracking_consent") == "/privacy/choice"
+    assert sender.hits == []

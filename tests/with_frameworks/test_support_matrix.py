@@ -7,10 +7,15 @@ from pathlib import Path
 
 from server_tracking.testing import FrameworkContract, support_matrix
 from tests.with_frameworks import (
+    test_blacksheep_contract,
     test_django_contract,
+    test_falcon_contract,
     test_fastapi,
     test_flask,
+    test_litestar_contract,
+    test_parity,
     test_plain_contract,
+    test_quart_contract,
     test_starlette,
 )
 
@@ -23,6 +28,11 @@ CONTRACTS = {
     "FastAPI": test_fastapi.TestFastAPI,
     "Bottle": test_plain_contract.TestBottle,
     "Pyramid": test_plain_contract.TestPyramid,
+    "Falcon, WSGI": test_falcon_contract.TestFalcon,
+    "Falcon, ASGI": test_falcon_contract.TestFalconASGI,
+    "Quart": test_quart_contract.TestQuart,
+    "Litestar": test_litestar_contract.TestLitestar,
+    "BlackSheep": test_blacksheep_contract.TestBlackSheep,
     "plain WSGI": test_plain_contract.TestPlainWSGI,
     "plain ASGI": test_plain_contract.TestPlainASGI,
 }
@@ -35,7 +45,13 @@ def page():
         f"The {number} behaviours of `FrameworkContract`, each a test that runs over "
         "HTTP messages in every framework. A number in brackets is the reason why "
         "there is none. Django, Flask, Starlette and FastAPI have adapters; the others "
-        "show what the two middlewares do alone.\n\n" + support_matrix(CONTRACTS)
+        "show what the two middlewares do alone.\n\n"
+        + support_matrix(CONTRACTS)
+        + "\n## Frameworks and servers\n\n"
+        "One journey (a visitor from a campaign, two pages, an event, a missing page, "
+        "a script's request, consent, a purchase, a visit the next day) gives equal "
+        "hits, ids and times aside. Each run of the tests makes it where it says yes; "
+        "`PARITY=all` makes it everywhere.\n\n" + test_parity.parity_matrix()
     )
 
 
