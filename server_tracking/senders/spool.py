@@ -28,7 +28,7 @@ __all__ = ["SpoolSender"]
 class SpoolSender:
     """Keep hits in *directory* until they are delivered; the process may die any time.
 
-    A hit is on disk at most 20 ms after `send` has accepted it, with *durable*
+    A hit is on disk some 5 ms after `send` has accepted it, with *durable*
     before `send` returns, with *synced* even if the power fails. It then survives
     ``kill -9``, and is sent by this process or, if that has died, by any other that
     uses the directory. Each system gets each hit at least once: twice only if its
