@@ -149,6 +149,7 @@ def test_interrupts_during_the_last_flush_end_it(begin, collector):
     process = begin(
         """
 import atexit
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job's may be ignored
 sender = bound(ThreadSender(exit_timeout=60.0, timeout=60.0))
 sender.send(event("some"))
 atexit.register(lambda: print("ending", flush=True))  # runs before the sender's own
