@@ -77,7 +77,9 @@ class Collector:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/collect?secret=s3cr3t"
-        self._threads = [self._thread(self._accept)]
+        # Somebody may have waited for the port, and be there at once.
+        self._threads: list[threading.Thread] = []
+        self._threads.append(self._thread(self._accept))
 
     def __enter__(self) -> Self:
         return self
