@@ -23,7 +23,11 @@ CONTEXT = Context(
 pytest.importorskip("click")
 
 
-COMMAND = "import sys; from server_tracking.cli import main; sys.exit(main())"
+# A shell's job ignores Ctrl-C, and hands that on to all that it starts.
+COMMAND = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from server_tracking.cli import main; sys.exit(main())"
+)
 
 
 def url_for(url):

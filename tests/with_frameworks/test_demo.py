@@ -21,7 +21,11 @@ from server_tracking.systems import Plausible
 
 SYSTEMS = [system.name for system in demo_systems("http://127.0.0.1:1")]
 TITLE = "How to keep them alive | Fern & Fig"
-RUN = "import sys; from server_tracking.cli import main; sys.exit(main(sys.argv[1:]))"
+# A shell's job ignores Ctrl-C, and hands that on to all that it starts.
+RUN = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from server_tracking.cli import main; sys.exit(main(sys.argv[1:]))"
+)
 # Not in development mode: on a busy machine it complains of slow steps.
 PYTHON = [sys.executable, "-W", "default::ResourceWarning", "-c", RUN]
 
