@@ -17,8 +17,9 @@ from urllib.parse import quote, unquote
 from server_tracking.calls import Call, Limits, Outcome, Problem, Verdict
 from server_tracking.errors import TransportError
 from server_tracking.hits import Hit, encode_hits
-from server_tracking.senders.dispatch import Dispatch, Options
+from server_tracking.senders.dispatch import Dispatch
 from server_tracking.senders.lanes import lanes_for
+from server_tracking.senders.options import Options
 from server_tracking.senders.transports import Answer, Landing, Transport, untraced
 from server_tracking.systems import System
 
@@ -137,8 +138,9 @@ class BrokerDispatch(Dispatch):
         self._make_publisher = make_publisher
         self._route = route
 
-    def _make_transport(self) -> Transport:
-        direct = super()._make_transport() if self._route.may_be_direct else None
+    def make_transport(self) -> Transport:
+        """Make the way to the broker."""
+        direct = super().make_transport() if self._route.may_be_direct else None
         return BrokerTransport(self._make_publisher(), direct, self._route)
 
 

@@ -31,7 +31,7 @@ from server_tracking.hits import Hit, decode_hits, encode_hits
 from server_tracking.senders import Counts
 from server_tracking.senders.broker import BrokerDispatch, Publisher, Route
 from server_tracking.senders.courier import FIRST_WAIT, Courier
-from server_tracking.senders.dispatch import Options
+from server_tracking.senders.options import Options, bound_once, check_numbers
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.lanes import Rules
 from server_tracking.senders.processes import PerProcess
@@ -100,16 +100,14 @@ class CelerySender:
         known = fallback in ("wait", "direct")
         _check("app", app, "a Celery app", isinstance(app, Celery))
         _check("fallback", fallback, "'wait' or 'direct'", known)
-        for option, value, least in (
+        check_numbers(
             ("broker_timeout", broker_timeout, 0.001),
             ("timeout", timeout, 0.001),
             ("max_hits", max_hits, 1),
             ("max_bytes", max_bytes, 1),
             ("linger", linger or 0, 0),
             ("exit_timeout", exit_timeout, 0),
-        ):
-            is_right = least <= value < float("inf")
-            _check(option, value, f"a number from {least}", is_right)
+        )
         self._app = app
         self._task = name
         self._queue = queue
@@ -137,14 +135,11 @@ class CelerySender:
         Raises `ConfigurationError` the second time, or if the app has that task for
         other systems.
         """
-        if self._systems is not None:
-            raise ConfigurationError(
-                "A sender belongs to one tracker; make one for each.", option="sender"
-            )
+        bound = bound_once(self._systems, systems)
         self._couriers = _couriers_for(
-            self._app, self._task, self._queue, tuple(systems), self._options
+            self._app, self._task, self._queue, bound, self._options
         )
-        self._systems = tuple(systems)
+        self._systems = bound
 
     def send(self, hit: Hit) -> bool:
         """Queue *hit*; True if there was room for it in every system's lane.

@@ -9,12 +9,11 @@ it is.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from math import inf
 from time import monotonic, time
@@ -22,11 +21,10 @@ from typing import cast
 
 from server_tracking.hits import Hit
 from server_tracking.senders.claims import SpoolDirectory
-from server_tracking.senders.dispatch import DISMISSAL, Options
-from server_tracking.senders.hooks import FAILURES
+from server_tracking.senders.driver import AWAKE, Driver
 from server_tracking.senders.judging import judged
 from server_tracking.senders.lanes import Parcel, Rules
-from server_tracking.senders.processes import ended, importing
+from server_tracking.senders.options import Options
 from server_tracking.senders.reports import Reports
 from server_tracking.senders.sources import (
     Goal,
@@ -36,17 +34,10 @@ from server_tracking.senders.sources import (
     source_lanes,
 )
 from server_tracking.senders.steps import launch, load, transport_for
-from server_tracking.senders.transports import (
-    Landing,
-    RequestsTransport,
-    Transport,
-    sending,
-)
+from server_tracking.senders.transports import Landing, Transport, sending
 from server_tracking.systems import System
 
 __all__ = ["RULES", "Drain"]
-
-logger = logging.getLogger("server_tracking")
 
 # On disk, only age ends a hit.
 RULES = Rules(attempts=10**9, backoff_cap=300.0, retry_after_cap=86400.0)
@@ -54,12 +45,7 @@ WINDOW = 2000  # hits that a lane holds at once
 ADOPTION_PERIOD = 30.0  # seconds between two looks for orphans
 MOST_ADOPTED = 8  # at once
 MARK_PERIOD = 1.0  # seconds between two tries to note what was sent
-RESTART_PERIOD = 1.0
-RETRY_PERIOD = 0.1  # of a flush that has to do without a thread
 LINGER = 0.02  # seconds that a hit on disk may wait until it is looked at
-JOIN_TIMEOUT = 0.5
-
-AWAKE = -inf
 
 
 class Drain:
@@ -86,21 +72,14 @@ class Drain:
         self._max_age = max_age
         self._in_order = tuple(self.lanes.values())
         self.lock = threading.RLock()
-        self._progress = threading.Condition(self.lock)
+        self._driver = Driver(self, "server-tracking-drain", self.lock, options.hooks)
         self._sources: list[Source] = []
         self._adopts = adopts
         self._adoption_period = adoption_period
         self._adopt_at = 0.0
         self._mark_at = 0.0
-        self._driven = False
-        self._stopped = False
         self._orphaned = False
-        self._paused = False  # for a fork
         self._finishing = False
-        self._thread: threading.Thread | None = None
-        self._start_after = 0.0
-        self._transport: Transport | None = None
-        self._wake_at = AWAKE
         self._draining = 0  # flushes that wait
         self._reports = Reports(self._in_order, self.lock, options.hooks)
 
@@ -119,22 +98,23 @@ class Drain:
         self, source: Source, ids: range, hits: Sequence[tuple[Hit, int]]
     ) -> None:
         """Take note that *source* has got *hits*, each with its size."""
+        driver = self._driver
         with self.lock:
             now = monotonic()
-            early = self._wake_at > now + LINGER
+            early = driver.wake_at > now + LINGER
             for lane in self._in_order:
                 lane.taken += len(ids)
                 backlog = source.backlog[lane.key] = source.backlog[lane.key] + len(ids)
-                early = early or (backlog >= lane.full and self._wake_at > now)
+                early = early or (backlog >= lane.full and driver.wake_at > now)
             if len(source.fresh) < WINDOW:
                 source.fresh.update(zip(ids, hits, strict=True))
             if early:
-                self._wake_at = AWAKE
-            transport, driven = self._transport, self._driven
+                driver.wake_at = AWAKE
+            transport, driven = driver.transport, driver.driven
         if early and transport is not None:
             transport.wake()
         if not driven:
-            self._start()
+            driver.start()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that is held now has an end; False if it will not be so."""
@@ -158,16 +138,9 @@ class Drain:
                 )
 
         try:
-            while True:
-                with self.lock:
-                    while self._driven and not is_over():
-                        self._progress.wait(max(0.0, deadline - monotonic()))
-                    if is_over():
-                        return all(goal.is_reached() for goal in goals)
-                self._drive(is_over)  # no thread can be started any more
-                with self.lock:
-                    if not is_over():
-                        self._progress.wait(min(RETRY_PERIOD, deadline - monotonic()))
+            self._driver.wait_until(is_over, deadline)
+            with self.lock:
+                return all(goal.is_reached() for goal in goals)
         finally:
             with self.lock:
                 self._draining -= 1
@@ -179,19 +152,16 @@ class Drain:
             for lane in self._in_order:
                 lane.drain(now)
             busy = any(lane.held or lane.backlog for lane in self._in_order)
-            self._wake_at = AWAKE
-            transport = self._transport
-        if transport is not None:
-            transport.wake()
-        if busy and not self._driven:
-            self._start()
+        self._driver.wake()
+        if busy and not self._driver.driven:
+            self._driver.start()
 
     def adopt(self) -> None:
         """Look for orphans now, and send what they hold."""
         with self.lock:
             self._adopt_at = 0.0
         self.drain()
-        self._start()
+        self._driver.start()
 
     def give_up(self, source: Source, error: Exception) -> None:
         """Go on without *source*, whose file cannot be read; what it held is lost."""
@@ -218,13 +188,13 @@ class Drain:
 
     def finish(self, timeout: float) -> None:
         """Begin no call, wait *timeout* seconds for those under way, and stop."""
+        driver = self._driver
         with self.lock:  # a call that is broken off would be made again by the next
             self._finishing = True
-            if self._transport is not None:
-                self._transport.wake()
-            self._progress.wait_for(
+            driver.wake()
+            driver.progress.wait_for(
                 lambda: (
-                    not self._driven
+                    not driver.driven
                     or not any(lane.counts().sending for lane in self._in_order)
                 ),
                 timeout,
@@ -233,19 +203,12 @@ class Drain:
 
     def stop(self) -> None:
         """Stop the thread; what has no end stays in its source."""
-        with self.lock:
-            self._stopped = True
-            self._progress.notify_all()
-            transport, thread = self._transport, self._thread
-        if transport is not None:
-            transport.wake()
-        if thread is not None:
-            thread.join(JOIN_TIMEOUT)
+        self._driver.stop()
         with self.lock:
             volatile = [source for source in self._sources if source.claim is None]
             for lane in self._in_order:
                 lane.close(volatile)
-            driven = self._driven
+            driven = self._driver.driven
         if not driven:  # else the thread still has to note what it sent
             self._free()
         self._reports.tell_losses()
@@ -254,135 +217,55 @@ class Drain:
         """End the thread once all is sent, for nobody is left to send more."""
         with self.lock:
             self._orphaned = True
-            transport = self._transport
-            idle = not self._driven and not self._paused
-        if transport is not None:
-            transport.wake()
+            idle = not self._driver.driven and not self._driver.paused
+        self._driver.wake()
         if idle:
             self._free()
 
     def pause(self, patience: float) -> None:
-        """End the thread between two of its steps, as `Dispatch.pause` says."""
-        with self.lock:
-            thread, transport = self._thread, self._transport
-            if thread is None or thread is threading.current_thread():
-                return
-            self._paused = True
-        if transport is not None:
-            transport.wake()
-        ended(thread, patience)
+        """Have the thread away while the process forks, see `Driver.pause`."""
+        self._driver.pause(patience)
 
     def resume(self) -> None:
         """Start the thread again: there may be orphans, if nothing else."""
-        with self.lock:
-            if not self._paused:
-                return
-            self._paused = False
-            self._start_after = 0.0
-        self._start()
+        if self._driver.resume():
+            self._driver.start()
 
     # The driver's side
 
-    def _start(self) -> None:
-        with self.lock:
-            now = monotonic()
-            if self._driven or self._stopped or self._paused:
-                return
-            if now < self._start_after:
-                return
-            self._start_after = now + RESTART_PERIOD
-            self._driven = True
-            self._thread = threading.Thread(
-                target=self._work, args=(self._is_done,), name="server-tracking-drain",
-                daemon=True,
-            )  # fmt: skip
-            thread = self._thread
-        try:
-            thread.start()
-        except RuntimeError:  # the interpreter shuts down, or the system is full
-            with self.lock:
-                self._driven = False
-                self._thread = None
+    def make_transport(self) -> Transport:
+        """Make the way out."""
+        return transport_for(self._in_order, self.options)
 
-    def _drive(self, is_over: Callable[[], bool]) -> None:
-        """Do the driver's work in this thread, unless another has begun it."""
+    def is_done(self) -> bool:
+        """Tell whether nothing can come any more."""
         with self.lock:
-            if self._driven or self._stopped or self._paused:
-                return
-            self._driven = True
-        self._work(is_over)
+            return self._driver.stopped or (self._orphaned and self.is_idle())
 
-    def _is_done(self) -> bool:
+    def retire(self) -> None:
+        """Take back what is under way, and leave the sources if it is for good."""
         with self.lock:
-            return self._stopped or (self._orphaned and self.is_idle())
-
-    def _work(self, is_over: Callable[[], bool]) -> None:
-        outer = sending.set(True)
-        try:
-            if (transport := self._transport) is None:
-                with importing():
-                    transport = transport_for(self._in_order, self.options)
-                self._transport = transport
-            while not is_over():
-                if self._paused and self._step_aside(transport):
-                    return
-                self._turn(transport)
-            self._retire()
-        except FAILURES as error:
-            # Not with its text, which may repeat what somebody has typed.
-            logger.error(  # noqa: TRY400
-                "The drain broke down (%s); the next hit starts it again.",
-                type(error).__name__,
-            )
-            self.options.hooks.failed(error)
-            self._retire()
-        finally:
-            sending.reset(outer)
-
-    def _step_aside(self, transport: Transport) -> bool:
-        """Leave all as it is for a fork, if that has not passed meanwhile."""
-        if isinstance(transport, RequestsTransport):
-            transport.dismiss(DISMISSAL)
-        with self.lock:
-            if not self._paused:
-                return False
-            self._driven = False
-            self._thread = None
-            self._wake_at = AWAKE
-            self._progress.notify_all()
-        return True
+            if not self._driver.stopped:  # then, what is under way stays on disk
+                for lane in self._in_order:
+                    lane.recall(monotonic())
+        self._settle()
+        if self._driver.stopped or self._orphaned:
+            self._close_sources()
 
     def _free(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:  # a thread has left it so for a fork
+        """Leave what a thread that has gone, if there was one, had left open."""
+        if self._driver.transport is not None:  # it went for a fork
             self._settle()
-            transport.close()
+        self._driver.free()
+        self._close_sources()
+
+    def _close_sources(self) -> None:
         with self.lock:
             sources, self._sources = self._sources, []
         for source in sources:
             source.close()
 
-    def _retire(self) -> None:
-        with self.lock:
-            transport, self._transport = self._transport, None
-            if not self._stopped:  # then, what is under way stays on disk
-                for lane in self._in_order:
-                    lane.recall(monotonic())
-        self._settle()
-        if transport is not None:
-            transport.close()
-        if self._stopped:
-            self._free()
-        with self.lock:
-            self._thread = None
-            self._driven = False
-            self._wake_at = AWAKE
-            self._progress.notify_all()
-            orphaned = self._orphaned
-        if orphaned:
-            self._free()
-
-    def _turn(self, transport: Transport) -> None:
+    def turn(self, transport: Transport, deadline: float) -> None:
         """Send what is due, and wait for what comes next."""
         lanes = () if self._finishing else self._in_order
         if self._adopts and lanes and monotonic() >= self._adopt_at:
@@ -393,14 +276,7 @@ class Drain:
             launch(lane, self.lock, transport, self.options.hooks)
         self._settle()
         self._reports.tell_losses()
-        with self.lock:
-            self._progress.notify_all()
-            now = monotonic()
-            self._wake_at = until = self._next_due(now)
-        landings = transport.wait(None if until == inf else max(0.0, until - now))
-        with self.lock:
-            self._wake_at = AWAKE
-        self._land(landings)
+        self._land(self._driver.rest(transport, self._next_due, deadline))
         self._settle()
 
     def _next_due(self, now: float) -> float:

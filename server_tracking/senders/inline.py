@@ -14,6 +14,7 @@ from server_tracking.senders import Counts
 from server_tracking.senders.hooks import FAILURES, NO_HOOKS
 from server_tracking.senders.judging import judged
 from server_tracking.senders.lanes import Entry, Lane, Parcel, Rules, lanes_for
+from server_tracking.senders.options import bound_once
 from server_tracking.senders.packing import packed
 from server_tracking.senders.processes import PerProcess, importing
 from server_tracking.senders.sizes import size_of
@@ -62,11 +63,7 @@ class InlineSender:
 
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to; raises `ConfigurationError` the second time."""
-        if self._systems is not None:
-            raise ConfigurationError(
-                "A sender belongs to one tracker; make one for each.", option="sender"
-            )
-        self._systems = tuple(systems)
+        self._systems = bound_once(self._systems, systems)
 
     def send(self, hit: Hit) -> bool:
         """Send *hit* now; True if it was accepted, whatever came of it. Never raises."""

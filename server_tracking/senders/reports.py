@@ -1,4 +1,4 @@
-"""Say what a drain has lost, and which systems take nothing until somebody acts."""
+"""Say what lanes have lost, and which systems take nothing until somebody acts."""
 
 from __future__ import annotations
 

@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from weakref import WeakSet, finalize
 
-from server_tracking.errors import ConfigurationError
 from server_tracking.hits import Hit
 from server_tracking.senders import Counts
 from server_tracking.senders.claims import SpoolDirectory
-from server_tracking.senders.dispatch import Options
 from server_tracking.senders.drain import RULES, Drain
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.intake import Intake, Terms
 from server_tracking.senders.lanes import Rules, lanes_for
+from server_tracking.senders.options import Options, bound_once, check_numbers
 from server_tracking.senders.processes import PerProcess
 from server_tracking.senders.transports import TransportName, check_transport, sending
 from server_tracking.systems import System
@@ -63,18 +62,12 @@ class SpoolSender:
         on_error: Callable[[BaseException], object] | None = None,
     ) -> None:
         check_transport(transport)
-        for name, value, least in (
+        check_numbers(
             ("max_bytes", max_bytes, 1024 * 1024),
             ("max_age", max_age, 1),
             ("timeout", timeout, 0.001),
             ("exit_timeout", exit_timeout, 0),
-        ):
-            if not least <= value < float("inf"):
-                raise ConfigurationError(
-                    f"Option {name!r}: {value!r} was given; accepted is a number from "
-                    f"{least}.",
-                    option=name,
-                )
+        )
         self.blocking = durable or synced
         self._directory = SpoolDirectory(directory)
         self._drains = drain
@@ -98,11 +91,7 @@ class SpoolSender:
 
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to; raises `ConfigurationError` the second time."""
-        if self._systems is not None:
-            raise ConfigurationError(
-                "A sender belongs to one tracker; make one for each.", option="sender"
-            )
-        self._systems = tuple(systems)
+        self._systems = bound_once(self._systems, systems)
 
     def send(self, hit: Hit) -> bool:
         """Take *hit*; True if it was accepted. Waits for the disk only if *durable*."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from time import monotonic, time
 
 from server_tracking.calls import Outcome, Verdict
-from server_tracking.senders.dispatch import Options
 from server_tracking.senders.hooks import FAILURES, Hooks
 from server_tracking.senders.lanes import Lane
+from server_tracking.senders.options import Options
 from server_tracking.senders.packing import packed
 from server_tracking.senders.transports import Transport, transport_from
 
@@ -28,13 +28,18 @@ def transport_for(lanes: Sequence[Lane], options: Options) -> Transport:
     return transport
 
 
-def load(lane: Lane, lock: threading.RLock, hooks: Hooks) -> None:
-    """Encode what is due in *lane*; *lock* guards it, and is not held meanwhile."""
+def load(lane: Lane, lock: threading.RLock, hooks: Hooks) -> bool:
+    """Encode what is due in *lane*; tells whether anything was.
+
+    *lock* guards the lane, and is not held meanwhile.
+    """
+    loaded = False
     while True:
         with lock:
             parcel = lane.take(monotonic())
         if parcel is None:
-            return
+            return loaded
+        loaded = True
         content = packed(lane.system, parcel.entries, time(), hooks)
         with lock:
             lane.loaded(parcel, content)

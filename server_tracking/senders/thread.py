@@ -16,9 +16,10 @@ import msgspec
 from server_tracking.errors import ConfigurationError
 from server_tracking.hits import Hit
 from server_tracking.senders import Counts, Draft
-from server_tracking.senders.dispatch import Dispatch, Options
+from server_tracking.senders.dispatch import Dispatch
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.lanes import Rules
+from server_tracking.senders.options import Options, bound_once, check_numbers
 from server_tracking.senders.processes import PerProcess, lacks_threads
 from server_tracking.senders.transports import TransportName, check_transport
 from server_tracking.systems import System
@@ -78,20 +79,14 @@ class ThreadSender:
                 f"{', '.join(map(repr, get_args(Overflow)))}.",
                 option="overflow",
             )
-        for name, value, least in (
+        check_numbers(
             ("timeout", timeout, 0.001),
             ("max_hits", max_hits, 1),
             ("max_bytes", max_bytes, 1),
             ("linger", linger or 0, 0),
             ("exit_timeout", exit_timeout, 0),
             ("block_ms", block_ms, 0.001),
-        ):
-            if not least <= value < float("inf"):
-                raise ConfigurationError(
-                    f"Option {name!r}: {value!r} was given; accepted is a number from "
-                    f"{least}.",
-                    option=name,
-                )
+        )
         self._options = Options(
             timeout=timeout,
             exit_timeout=exit_timeout,
@@ -114,11 +109,7 @@ class ThreadSender:
 
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to; raises `ConfigurationError` the second time."""
-        if self._systems is not None:
-            raise ConfigurationError(
-                "A sender belongs to one tracker; make one for each.", option="sender"
-            )
-        self._systems = tuple(systems)
+        self._systems = bound_once(self._systems, systems)
 
     def send(self, hit: Hit | Draft) -> bool:
         """Queue *hit*; True if there was room for it in every system's lane.

@@ -5,9 +5,9 @@ import pytest
 from server_tracking.hits import decode_hits
 from server_tracking.senders import broker
 from server_tracking.senders.broker import BrokerDispatch, Route
-from server_tracking.senders.dispatch import Options
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.lanes import Rules
+from server_tracking.senders.options import Options
 
 PATIENCE = 10.0
 

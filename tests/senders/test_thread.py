@@ -238,7 +238,7 @@ def test_hits_that_keep_coming_do_not_wake_the_thread(
     collector.wait_for(1)
     sender.flush(PATIENCE)
     woken = []
-    transport = sender._process.get()._transport
+    transport = sender._process.get()._driver.transport
     wake, transport.wake = transport.wake, lambda: woken.append(1)
 
     for _ in range(100):
