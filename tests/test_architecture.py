@@ -33,6 +33,7 @@ LAYERS = (
         "asgi",
         "decorators",
         "configuration",
+        "console",
         "consent_endpoint",
         "messages",
         "metrics",
@@ -107,6 +108,7 @@ CORE_DEPENDENCIES = {"anyio", "itsdangerous", "msgspec", "requests", "werkzeug"}
 OPTIONAL = {
     "checking": {"click"},
     "cli": {"click"},
+    "console": {"click"},
     "demo": {
         "click",
         "django",

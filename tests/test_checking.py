@@ -27,6 +27,7 @@ from server_tracking.checking.installation import (
     installation_from,
 )
 from server_tracking.checking.report import as_json, as_text, error_as_json
+from server_tracking.consent import CONSENT_MODES
 from server_tracking.errors import ConfigurationError, TransportError
 from server_tracking.hits import Event, PageView
 from server_tracking.inspector.protocols import Received, discovered_protocols
@@ -589,3 +590,11 @@ def test_an_error_for_machines():
         "fine": False,
         "error": {"option": "systems", "message": "It is wrong."},
     }
+
+
+@pytest.mark.parametrize("mode", CONSENT_MODES)
+def test_every_consent_mode_is_said_in_words(mode):
+    settings = Settings(consent_mode=mode, secret_key="a secret key")
+
+    [fact] = [fact for fact in facts_of(settings) if fact.option == "consent_mode"]
+    assert len(fact.text.removeprefix(f"{mode}: ").split()) > 5

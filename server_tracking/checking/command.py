@@ -7,6 +7,8 @@ import time
 
 import click
 
+from server_tracking.console import with_timeout
+
 __all__ = ["check"]
 
 _USUAL_PAGE = "https://example.com/server-tracking-check"
@@ -30,13 +32,7 @@ _USUAL_PAGE = "https://example.com/server-tracking-check"
     show_default=True,
     help="Address of a page of your site, on which the test event happens.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, 600, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Seconds that one call may take.",
-)
+@with_timeout
 @click.option("--json", "machine", is_flag=True, help="Print it for machines.")
 def check(
     urls: tuple[str, ...],

@@ -15,9 +15,11 @@ __all__ = ["Installation", "facts_of", "installation_from"]
 _VARIABLE = f"{ENVIRONMENT_PREFIX}SYSTEMS"
 _MODES = {
     "session": "until they decide, visitors have an id for the session only",
+    "cookieless": "until they decide, visitors are known for a day by no cookie",
     "opt-in": "nothing is sent of a visitor who has not agreed",
     "opt-out": "visitors are tracked until they refuse; in most of Europe that is "
     "not allowed",
+    "off": "visitors are tracked until they refuse, and no signal of a browser counts",
 }
 
 
@@ -65,7 +67,7 @@ def facts_of(settings: Settings) -> Iterator[Fact]:
         lack = "none: visitors are new after each restart and to each worker process"
         yield Fact("secret_key", lack, warning=True)
     mode = settings.consent_mode
-    yield Fact("consent_mode", f"{mode}: {_MODES.get(mode, 'see the documentation')}")
+    yield Fact("consent_mode", f"{mode}: {_MODES[mode]}")
     yield from _proxy_facts(settings)
     if not settings.anonymize_ip:
         yield Fact("anonymize_ip", "off: whole addresses are sent", warning=True)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
+
+from server_tracking.console import told_to_stop, with_timeout
 
 if TYPE_CHECKING:
     from server_tracking.draining.emptying import Emptying
@@ -43,13 +43,7 @@ LOOK_PERIOD = 0.05
     show_default=True,
     help="Seconds without progress after which to give up. Not with --watch.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, 600, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Seconds that one call may take.",
-)
+@with_timeout
 @click.option(
     "--max-age",
     type=click.FloatRange(1),
@@ -84,7 +78,7 @@ def drain(
     emptying = Emptying(
         spool, _systems_from(systems, os.environ), max_age=max_age, timeout=timeout
     )
-    with _told_to_stop() as told:
+    with told_to_stop() as told:
         emptying.start()
         _tell_until(emptying, told, None if watch else patience)
         emptying.stop()
@@ -136,21 +130,6 @@ def _tell_until(
             next_news = monotonic() + NEWS_PERIOD
             said = progress
             click.echo(f"{progress.delivered:,} delivered, {progress.left:,} to go")
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Give an event that is set when the process is told to end."""
-    told = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: told.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _summary(counts: Counts) -> str:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from server_tracking.senders import Counts
 from server_tracking.senders.claims import SpoolDirectory
-from server_tracking.senders.options import Options
 from server_tracking.senders.drain import RULES, Drain
 from server_tracking.senders.hooks import NO_HOOKS
+from server_tracking.senders.options import Options
 from server_tracking.systems import System
 
 __all__ = ["Emptying", "Progress"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from server_tracking.console import told_to_stop, with_timeout
 
 if TYPE_CHECKING:
     from server_tracking.replaying.replay import Report
@@ -48,13 +48,7 @@ __all__ = ["replay"]
     help="File that keeps how far it is.  [default: LOG.replay]",
 )
 @click.option("--dry-run", is_flag=True, help="Count what would be sent; send nothing.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, 600, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Seconds that one call may take.",
-)
+@with_timeout
 @click.option("--json", "machine", is_flag=True, help="Print the result for machines.")
 def replay(
     logs: tuple[Path, ...],
@@ -96,7 +90,7 @@ def replay(
         timeout=timeout,
     )
     try:
-        with _told_to_stop() as told, _progress(logs, machine) as seen:
+        with told_to_stop() as told, _progress(logs, machine) as seen:
             report = replayed(order, os.environ, seen, told)
     except ConfigurationError as error:
         raise click.UsageError(f"{error} [option {error.option}]") from None
@@ -131,21 +125,3 @@ def _progress(
         length=size, label="Replay", file=file, hidden=hidden
     ) as bar:
         yield bar.update
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Give an event that is set when the process is told to end."""
-    told = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield told
-        return
-    before = {
-        number: signal.signal(number, lambda *_: told.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -31,9 +31,9 @@ from server_tracking.hits import Hit, decode_hits, encode_hits
 from server_tracking.senders import Counts
 from server_tracking.senders.broker import BrokerDispatch, Publisher, Route
 from server_tracking.senders.courier import FIRST_WAIT, Courier
-from server_tracking.senders.options import Options, bound_once, check_numbers
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.lanes import Rules
+from server_tracking.senders.options import Options, bound_once, check_numbers
 from server_tracking.senders.processes import PerProcess
 from server_tracking.senders.transports import TransportName, check_transport
 from server_tracking.systems import System

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from server_tracking.console import with_timeout
+
 if TYPE_CHECKING:
     from server_tracking.telling.single import Result
 
@@ -44,13 +46,7 @@ Examples:
     metavar="NAME=VALUE",
     help="A property of your own.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, 600, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Seconds that one call may take.",
-)
+@with_timeout
 @click.option("--dry-run", is_flag=True, help="Say what systems make of it; send none.")
 @click.option("--json", "machine", is_flag=True, help="Print it for machines.")
 def send(
