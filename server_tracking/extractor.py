@@ -72,7 +72,6 @@ __all__ = [
     "extractor_from",
     "get_default_parameters",
     "get_title",
-    "may_carry_cookie",
     "request_from",
 ]
 

@@ -13,13 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from server_tracking.cookies import may_carry_cookie
 from server_tracking.drafts import ContextDraft, HitDraft
 from server_tracking.exchange import AddressRule, Request
-from server_tracking.extractor import (
-    UNRECOGNIZED,
-    Recognition,
-    may_carry_cookie,
-)
+from server_tracking.extractor import UNRECOGNIZED, Recognition
 from server_tracking.filters import is_probe, refusal_of_response
 from server_tracking.hits import (
     Context,

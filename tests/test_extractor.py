@@ -13,8 +13,8 @@ from server_tracking import (
     get_title,
     request_from,
 )
-from server_tracking.cookies import CookieSigner
-from server_tracking.extractor import extractor_from, may_carry_cookie
+from server_tracking.cookies import CookieSigner, may_carry_cookie
+from server_tracking.extractor import extractor_from
 from server_tracking.reasons import Reason
 
 KEY = "a secret key for tests"
