@@ -92,12 +92,12 @@ class Driver:
                 name=self._name,
                 daemon=True,
             )
-        try:
-            # Not in the context of the request that happens to be the first: tracers
-            # would count all that ever follows as its work.
-            contextvars.Context().run(thread.start)
-        except RuntimeError:  # the interpreter shuts down, or the system is full
-            with self._lock:
+            try:
+                # With the lock: a fork that comes meanwhile has to wait for a thread
+                # that it can join. Not in the context of the request that happens to
+                # be the first: tracers would count all that ever follows as its work.
+                contextvars.Context().run(thread.start)
+            except RuntimeError:  # the interpreter shuts down, or the system is full
                 self.driven = False
                 self._thread = None
 

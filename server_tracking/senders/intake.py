@@ -393,12 +393,13 @@ class Intake:
             self._thread = thread = threading.Thread(
                 target=self._run, name="server-tracking-spool", daemon=True
             )
-        try:
-            thread.start()
-        except RuntimeError:  # the interpreter shuts down, or the system is full
-            with self._lock:
+            try:
+                thread.start()  # with the lock: a fork waits for what it can join
+            except RuntimeError:  # the interpreter shuts down, or the system is full
                 self._thread = None
-            self.commit()
+            else:
+                return
+        self.commit()
 
     def _run(self) -> None:
         sending.set(True)
