@@ -40,8 +40,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     only if *mixed_visitors*. *idempotent* systems recognise a repeated hit, so
     that a call whose answer was lost may be made again. *reuses_data* marks a
     system whose operator uses what it gets for ends of its own. *concurrency* is
-    how many calls may be under way at once, *linger* how long a hit may wait for
-    company, in seconds.
+    the most calls that may be under way at once, where so many hits come: a sender
+    begins with few. *linger* is how long a hit may wait for company, in seconds.
     """
 
     hits: int = 1
@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     mixed_visitors: bool = False
     idempotent: bool = False
     reuses_data: bool = False
-    concurrency: int = 2
+    concurrency: int = 32
     linger: float = 0.2
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from time import monotonic, time
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -26,6 +25,7 @@ from server_tracking.senders.lanes import Lane, Parcel, Rules, lanes_for
 from server_tracking.senders.losses import LossNews
 from server_tracking.senders.packing import packed
 from server_tracking.senders.processes import importing
+from server_tracking.senders.totals import total
 from server_tracking.senders.transports import (
     Transport,
     TransportName,
@@ -199,7 +199,7 @@ class Courier:
 
     def _add(self, key: str, counts: Counts) -> None:
         with self._lock:
-            self._counts[key] = _sum(self._counts.get(key, Counts()), counts)
+            self._counts[key] = total(self._counts.get(key, Counts()), counts)
 
     def _tell(self, key: str, losses: Mapping[str, int]) -> None:
         for reason, number in losses.items():
@@ -277,14 +277,6 @@ def _without(counts: Counts, left: int) -> Counts:
         waiting=0,
         sending=0,
     )
-
-
-def _sum(one: Counts, two: Counts) -> Counts:
-    added: dict[str, Any] = {}
-    for field in Counts.__struct_fields__:
-        a, b = getattr(one, field), getattr(two, field)
-        added[field] = dict(Counter(a) + Counter(b)) if isinstance(a, dict) else a + b
-    return Counts(**added)
 
 
 def _losses(counts: Counts) -> dict[str, int]:

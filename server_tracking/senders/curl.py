@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import selectors
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from server_tracking.calls import Call
 from server_tracking.errors import TransportError
-from server_tracking.senders.quiet import kept_back
+from server_tracking.senders.quiet import is_free, kept_back
 from server_tracking.senders.transports import (
     CONNECT_TIMEOUT,
     LONGEST_ANSWER,
@@ -26,10 +26,12 @@ from server_tracking.senders.transports import (
     Landing,
     UntrustedError,
 )
+from server_tracking.senders.watching import READ, WRITE, make_watch
 
 __all__ = ["CurlTransport"]
 
 MOST_IDLE = 128  # handles and connections kept for the next calls
+LONGEST_KNOWN = 200  # bytes of a header line that is remembered: answers repeat them
 
 
 class CurlTransport:
@@ -52,48 +54,63 @@ class CurlTransport:
         is_folder = bundle is not None and Path(bundle).is_dir()
         kind = self._curl.CAPATH if is_folder else self._curl.CAINFO
         self._trust = [(kind, bundle)] if bundle else []
-        self._selector = selectors.DefaultSelector()
+        self._watch = make_watch()
         self._ear, self._bell = socket.socketpair()
         self._ear.setblocking(False)
         self._bell.setblocking(False)
-        self._selector.register(self._ear, selectors.EVENT_READ)
+        self._watch.add(self._ear.fileno(), READ)
+        curl = self._curl
+        self._masks = {
+            curl.POLL_IN: READ,
+            curl.POLL_OUT: WRITE,
+            curl.POLL_INOUT: READ | WRITE,
+        }
+        self._actions = {
+            READ: curl.CSELECT_IN,
+            WRITE: curl.CSELECT_OUT,
+            READ | WRITE: curl.CSELECT_IN | curl.CSELECT_OUT,
+        }
         self._multi: Any = self._curl.CurlMulti()
         # Left alone, libcurl keeps four for each call that is under way just now, and
         # closes them when many calls end together.
         self._multi.setopt(self._curl.M_MAXCONNECTS, MOST_IDLE)
-        self._multi.setopt(self._curl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(self._curl.M_TIMERFUNCTION, self._set_timer)
+        self._multi.setopt(self._curl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(self._curl.M_TIMERFUNCTION, self._on_timer)
         self._timer: float | None = None  # when libcurl wants to be called
         self._watched: set[int] = set()
         self._flying: set[_Flight] = set()
         self._idle: list[Any] = []
         self._kept_back: list[Landing] = []
+        self._is_free = False  # to call anywhere; asked once a turn, it takes 2 µs
 
     def start(self, call: Call, token: object) -> None:
         """Begin *call*."""
-        if (refusal := kept_back(call.url)) is not None:
-            self._kept_back.append((token, refusal))
-            return
+        if not self._is_free:
+            self._is_free = is_free()
+            if not self._is_free and (refusal := kept_back(call.url)) is not None:
+                self._kept_back.append((token, refusal))
+                return
         handle = self._idle.pop() if self._idle else self._new_handle()
-        flight = _Flight(handle, call, token)
-        handle.flight = flight
-        curl = self._curl
-        handle.setopt(curl.URL, call.url)
-        handle.setopt(curl.HTTPHEADER, _header_lines(call))
-        handle.setopt(curl.HEADERFUNCTION, flight.lines.append)
-        handle.setopt(curl.WRITEFUNCTION, flight.take)
+        flight: _Flight = handle.flight
+        earlier, curl = flight.call, self._curl
+        # What is as it was in the handle's last call need not be set again.
+        if earlier is None or call.url != earlier.url:
+            handle.setopt(curl.URL, call.url)
+        if earlier is None or call.headers != earlier.headers:
+            handle.setopt(curl.HTTPHEADER, _header_lines(call))
         if call.body or call.method == "POST":
             handle.setopt(curl.POSTFIELDS, call.body)  # makes it a POST
         else:
             handle.setopt(curl.HTTPGET, 1)
-        if call.method != handle.method:
+        if earlier is None or call.method != earlier.method:
             handle.setopt(curl.CUSTOMREQUEST, call.method)
-            handle.method = call.method
+        flight.begin(call, token)
         self._multi.add_handle(handle)
         self._flying.add(flight)
 
     def wait(self, timeout: float | None) -> list[Landing]:
         """Move calls on until some have ended."""
+        self._is_free = False
         if self._kept_back:
             kept, self._kept_back = self._kept_back, []
             return kept
@@ -121,15 +138,17 @@ class CurlTransport:
         self._flying.clear()
         self._idle.clear()
         self._multi.close()
-        self._selector.close()
+        self._watch.close()
         self._ear.close()
         self._bell.close()
 
     def _new_handle(self) -> Any:
         curl = self._curl
         handle = curl.Curl()
-        handle.method = ""
+        handle.flight = flight = _Flight(handle)
         for option, value in (
+            (curl.HEADERFUNCTION, flight.lines.append),
+            (curl.WRITEFUNCTION, flight.take),
             (curl.NOSIGNAL, 1),
             (curl.PROTOCOLS, curl.PROTO_HTTP | curl.PROTO_HTTPS),
             (curl.FOLLOWLOCATION, 0),
@@ -144,22 +163,16 @@ class CurlTransport:
 
     # libcurl tells which sockets to watch, and when to be called next.
 
-    def _watch(self, event: int, fd: int, _multi: object, _data: object) -> None:
-        curl = self._curl
-        if fd in self._watched:
-            self._watched.remove(fd)
-            self._selector.unregister(fd)
-        if event == curl.POLL_REMOVE:
-            return
-        mask = 0
-        if event in (curl.POLL_IN, curl.POLL_INOUT):
-            mask |= selectors.EVENT_READ
-        if event in (curl.POLL_OUT, curl.POLL_INOUT):
-            mask |= selectors.EVENT_WRITE
-        self._selector.register(fd, mask)
-        self._watched.add(fd)
+    def _on_socket(self, event: int, fd: int, _multi: object, _data: object) -> None:
+        watched = self._watched
+        if mask := self._masks.get(event, 0):
+            (self._watch.change if fd in watched else self._watch.add)(fd, mask)
+            watched.add(fd)
+        elif fd in watched:  # POLL_REMOVE
+            watched.remove(fd)
+            self._watch.drop(fd)
 
-    def _set_timer(self, milliseconds: int) -> None:
+    def _on_timer(self, milliseconds: int) -> None:
         self._timer = (
             None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
         )
@@ -169,23 +182,16 @@ class CurlTransport:
         ends = [end for end in (deadline, self._timer) if end is not None]
         patience = max(0.0, min(ends) - time.monotonic()) if ends else None
         woken = False
-        for key, mask in self._selector.select(patience):
-            if key.fileobj is self._ear:
+        for fd, mask in self._watch.wait(patience):
+            if fd == self._ear.fileno():
                 self._ear.recv(4096)
                 woken = True
             else:
-                self._multi.socket_action(key.fd, self._actions(mask))
+                self._multi.socket_action(fd, self._actions[mask])
         if self._timer is not None and time.monotonic() >= self._timer:
             self._timer = None
             self._multi.socket_action(self._curl.SOCKET_TIMEOUT, 0)
         return woken
-
-    def _actions(self, mask: int) -> int:
-        curl = self._curl
-        return int(
-            (curl.CSELECT_IN if mask & selectors.EVENT_READ else 0)
-            | (curl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0)
-        )
 
     def _landings(self) -> list[Landing]:
         landings: list[Landing] = []
@@ -199,7 +205,6 @@ class CurlTransport:
                 self._multi.remove_handle(handle)
                 self._flying.discard(flight)
                 landings.append((flight.token, self._result(flight, code)))
-                handle.flight = None
                 if len(self._idle) < MOST_IDLE:
                     self._idle.append(handle)
                 else:
@@ -211,7 +216,8 @@ class CurlTransport:
         headers = _headers_from(flight.lines)
         if status < 200 or headers is None:
             return self._failure(flight, code)
-        return Answer(status, headers, bytes(flight.body))  # even if it broke off
+        body = b"".join(flight.pieces)
+        return Answer(status, headers, body)  # even if it broke off
 
     def _failure(self, flight: _Flight, code: int | None) -> TransportError:
         curl = self._curl
@@ -221,6 +227,7 @@ class CurlTransport:
         sent = (
             info(curl.PRETRANSFER_TIME) > 0
             and info(curl.REQUEST_SIZE) > 0
+            and flight.call is not None
             and info(self._uploaded) >= len(flight.call.body)
         )
         if code == curl.E_OPERATION_TIMEDOUT:
@@ -229,21 +236,31 @@ class CurlTransport:
 
 
 class _Flight:
-    """A call under way."""
+    """The call that *handle* carries now, or carried last."""
 
-    __slots__ = ("body", "call", "handle", "lines", "token")
+    __slots__ = ("call", "handle", "lines", "pieces", "room", "token")
 
-    def __init__(self, handle: Any, call: Call, token: object) -> None:
+    def __init__(self, handle: Any) -> None:
         self.handle = handle
+        self.call: Call | None = None
+        self.token: object = None
+        self.lines: list[bytes] = []
+        self.pieces: list[bytes] = []
+        self.room = LONGEST_ANSWER
+
+    def begin(self, call: Call, token: object) -> None:
+        """Forget the last call, and expect the answer to *call*."""
         self.call = call
         self.token = token
-        self.lines: list[bytes] = []
-        self.body = bytearray()
+        self.lines.clear()
+        self.pieces.clear()
+        self.room = LONGEST_ANSWER
 
     def take(self, piece: bytes) -> int | None:
         """Keep a piece of the answer; what is too much breaks the call off."""
-        room = LONGEST_ANSWER - len(self.body)
-        self.body += piece[:room]
+        room = self.room
+        self.pieces.append(piece[:room])
+        self.room = max(0, room - len(piece))
         return None if len(piece) <= room else -1
 
 
@@ -276,14 +293,22 @@ def _headers_from(lines: list[bytes]) -> dict[str, str] | None:
         elif line in _BLANK:
             whole = True
         else:
-            name, colon, value = line.decode("latin-1").partition(":")
-            if colon:
-                key, text = name.strip().lower(), value.strip()
+            field = _field_of(line) if len(line) < LONGEST_KNOWN else _parted(line)
+            if field is not None:
+                key, text = field
                 headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers if whole else None
 
 
 _BLANK = (b"\r\n", b"\n")
+
+
+def _parted(line: bytes) -> tuple[str, str] | None:
+    name, colon, value = line.decode("latin-1").partition(":")
+    return (name.strip().lower(), value.strip()) if colon else None
+
+
+_field_of = lru_cache(maxsize=256)(_parted)
 
 
 def _ca_bundle() -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from time import monotonic, time
 from typing import cast
@@ -34,13 +34,20 @@ class Dispatch:
     """Take hits for *systems*, and send them from one thread.
 
     One re-entrant lock guards all; it is held for microseconds, never while a
-    hook, a system or the network is waited for.
+    hook, a system or the network is waited for. A hit for which a lane has no room
+    goes to *spill*, for all systems, if there is one.
     """
 
     def __init__(
-        self, systems: Sequence[System], options: Options, *, closed: bool
+        self,
+        systems: Sequence[System],
+        options: Options,
+        *,
+        closed: bool,
+        spill: Callable[[Hit | Draft], bool] | None = None,
     ) -> None:
         self.options = options
+        self._spill = spill
         self.pid = os.getpid()
         self._lanes = lanes_for(systems, options.rules)
         self._in_order = tuple(self._lanes.values())
@@ -76,12 +83,12 @@ class Dispatch:
                 return self._refuse(Reason.REENTRANT)
             if self.options.patience and not self._await_room(entry[1], now):
                 return self._refuse(Reason.CLOSED)
-            self._inside = True
-            accepted, early = self._admit(entry, now)
-            self._inside = False
-            if early:
-                driver.wake_at = AWAKE
+            spill = None if self._has_room(entry[1]) else self._spill
+            if spill is None:
+                accepted, early = self._admit(entry, now)
             transport, driven = driver.transport, driver.driven
+        if spill is not None:
+            return spill(hit)
         if early and transport is not None:
             transport.wake()
         if not driven:
@@ -96,6 +103,7 @@ class Dispatch:
         """
         accepted, early = True, False
         wake_at = self._driver.wake_at
+        self._inside = True
         for lane in self._in_order:
             if not lane.offer(entry, now):
                 accepted = False
@@ -105,7 +113,13 @@ class Dispatch:
                 early = early or wake_at > now + lane.linger
             elif queued == lane.full:
                 early = early or wake_at > now
+        self._inside = False
+        if early:
+            self._driver.wake_at = AWAKE
         return accepted, early
+
+    def _has_room(self, size: int) -> bool:
+        return all(lane.has_room(size) for lane in self._in_order)
 
     def _await_room(self, size: int, now: float) -> bool:
         """Wait for room, if that can help and holds up no loop; False if closed.

@@ -73,6 +73,7 @@ class Driver:
         self.driven = False  # by whichever thread
         self.stopped = False
         self.paused = False  # for a fork
+        self._wanted = False  # by somebody, after it
         self.transport: Transport | None = None
         self.wake_at = AWAKE
         self._thread: threading.Thread | None = None
@@ -82,7 +83,10 @@ class Driver:
         """Start the thread, unless it runs or was tried a moment ago."""
         with self._lock:
             now = monotonic()
-            if self.driven or self.stopped or self.paused or now < self._start_after:
+            if self.paused:
+                self._wanted = True
+                return
+            if self.driven or self.stopped or now < self._start_after:
                 return
             self._start_after = now + RESTART_PERIOD
             self.driven = True
@@ -163,24 +167,28 @@ class Driver:
 
         For a fork: no other thread of ours is then inside libcurl, OpenSSL or the
         resolver, whose locks would stay locked in the child. Calls that are under way
-        stay so, and go on when it is started again after `resume`.
+        stay so, and go on when it is started again after `resume`. Where there is no
+        thread yet, none can start meanwhile.
         """
         with self._lock:
             thread, transport = self._thread, self.transport
-            if thread is None or thread is threading.current_thread():
+            if thread is threading.current_thread():
                 return
             self.paused = True
-        if transport is not None:
-            transport.wake()
-        ended(thread, patience)
+            self._wanted = self._wanted or thread is not None
+        if thread is not None:
+            if transport is not None:
+                transport.wake()
+            ended(thread, patience)
 
     def resume(self) -> bool:
-        """Allow the thread again; True if it had been paused."""
+        """Allow the thread again; True if there was one, or should have been."""
         with self._lock:
-            was_paused, self.paused = self.paused, False
-            if was_paused:
+            wanted, self._wanted = self._wanted, False
+            self.paused = False
+            if wanted:
                 self._start_after = 0.0
-        return was_paused
+        return wanted
 
     def _drive(self, is_over: Callable[[], bool], deadline: float) -> None:
         """Do the work in this thread, unless another has begun it."""

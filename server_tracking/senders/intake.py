@@ -21,7 +21,7 @@ import msgspec
 
 from server_tracking.hits import Hit, encode_hits
 from server_tracking.reasons import Reason
-from server_tracking.senders import Counts
+from server_tracking.senders import Counts, Draft
 from server_tracking.senders.claims import SpoolDirectory
 from server_tracking.senders.drain import Drain
 from server_tracking.senders.hooks import FAILURES, Hooks
@@ -121,12 +121,13 @@ class Intake:
         self._tell_at = 0.0
         self._cause = ""
 
-    def take(self, hit: Hit) -> bool:
+    def take(self, hit: Hit | Draft) -> bool:
         """Accept *hit*; True if it is, or will be within milliseconds, on disk."""
         if sending.get():
             return self._refuse(Reason.REENTRANT)
         try:
-            waiting = _Waiting(hit, encode_hits((hit,)))
+            written = hit if isinstance(hit, msgspec.Struct) else hit.hit()
+            waiting = _Waiting(written, encode_hits((written,)))
             if not hit.time >= 0:
                 return self._refuse(Reason.INVALID)
         except FAILURES as error:
@@ -181,22 +182,21 @@ class Intake:
 
     def pause(self, patience: float) -> None:
         """End the thread between two commits, for this process is about to fork."""
+        until = monotonic() + patience
         with self._lock:
             thread = self._thread
-            if thread is None or thread is threading.current_thread():
+            if thread is threading.current_thread():
                 return
-            self._paused = True
+            self._paused = True  # also if there is none, for none must start now
             self._tick.notify_all()
-        until = monotonic() + patience
-        ended(thread, patience)
+        if thread is not None:
+            ended(thread, patience)
         if self._syncing is not None:
             ended(self._syncing, max(0.0, until - monotonic()))
 
     def resume(self) -> None:
         """Start the thread again, for what came meanwhile."""
         with self._lock:
-            if not self._paused:
-                return
             self._paused = False
             self._start_after = 0.0
             due = min(self._commit_at, self._upkeep_at)
@@ -384,10 +384,9 @@ class Intake:
             self._commit_at = min(self._commit_at, commit_at)
             self._upkeep_at = min(self._upkeep_at, upkeep_at)
             self._tick.notify_all()
-            now = monotonic()
             if self._thread is not None or self._stopped or self._paused:
                 return
-            if now < self._start_after:
+            if (now := monotonic()) < self._start_after:
                 return
             self._start_after = now + RESTART_PERIOD
             self._thread = thread = threading.Thread(

@@ -350,7 +350,8 @@ class Lane:
             self._open = False
             self._failures = self._pauses = 0
             self._pause_until = min(self._pause_until, now)
-            self._window = min(self._window + 1, self.concurrency)
+            if self._ready or self.queue:  # else it was not the window that held them
+                self._window = min(self._window + 1, self.concurrency)
             return
         self._window = max(self._window // 2, 1)
         self.trouble = outcome.reason

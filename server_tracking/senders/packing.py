@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from uuid import UUID
 
 from msgspec import Struct
@@ -115,8 +116,15 @@ def _is_sound(call: Call) -> bool:
         type(call.body) is bytes
         and _TOKEN.fullmatch(call.method)
         and _URL.fullmatch(call.url)
-        and all(
-            _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
-            for name, value in call.headers.items()
-        )
+        and all(map(_is_field, call.headers.items()))
     )
+
+
+def _is_field(field: tuple[str, str]) -> bool:
+    name, value = field
+    return bool(_is_name(name) and _VALUE.fullmatch(value))
+
+
+@lru_cache(maxsize=256)
+def _is_name(name: str) -> bool:
+    return bool(_TOKEN.fullmatch(name))

@@ -28,8 +28,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     doubles up to *pause_cap*, and then tries with one hit.
 
     At most *concurrency* calls are under way at once (None: as the system says). A
-    lane begins with *first_calls* of them; each success allows one more, each
-    failure half as many.
+    lane begins with *first_calls* of them; each success while more hits wait allows
+    one more, which doubles them in each round trip; each failure half as many.
     """
 
     max_hits: int = 10_000

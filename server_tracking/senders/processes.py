@@ -63,6 +63,10 @@ class PerProcess(Generic[T]):
         if value is None:
             # Of two threads that make one, the first wins; no lock is needed.
             value = self._values.setdefault(pid, self._make())
+            if _forkers and self._pause is not None:  # which have looked for it before
+                self._pause(value, 0.0)
+                if not _forkers:  # and have passed meanwhile, and looked again
+                    self.resume()
         return value
 
     def peek(self) -> T | None:
@@ -95,6 +99,7 @@ _inherited: list[object] = []
 _Guard = tuple[Callable[[], object], Callable[[], object], Callable[[], object]]
 _guards: list[_Guard] = []
 
+_forkers: set[int] = set()  # the threads that are about to fork
 _import_lock = threading.Lock()
 _forking: int | None = None  # the thread that holds it for a fork
 
@@ -173,6 +178,7 @@ def lacks_threads() -> bool:
 
 def _before_fork() -> None:
     global _forking
+    _forkers.add(threading.get_ident())
     until = time.monotonic() + LONGEST_PAUSE
     for state in list(_known):
         state.pause(max(0.0, until - time.monotonic()))
@@ -189,13 +195,16 @@ def _after_fork_in_parent() -> None:
     if _forking == threading.get_ident():
         _forking = None
         _import_lock.release()
-    for state in list(_known):
-        state.resume()
+    _forkers.discard(threading.get_ident())
+    if not _forkers:  # else the last of them does it
+        for state in list(_known):
+            state.resume()
 
 
 def _after_fork_in_child() -> None:
     global _forking, _import_lock
     _forking, _import_lock = None, threading.Lock()
+    _forkers.clear()
     sending.set(False)
     for _, _, in_child in _guards:
         in_child()

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from server_tracking.errors import TransportError
 from server_tracking.reasons import Reason
 
-__all__ = ["ALLOW_SEND", "KeptBackError", "kept_back", "runner_of_tests"]
+__all__ = ["ALLOW_SEND", "KeptBackError", "is_free", "kept_back", "runner_of_tests"]
 
 logger = logging.getLogger("server_tracking")
 
@@ -35,12 +35,17 @@ class KeptBackError(TransportError):
 def kept_back(url: str) -> KeptBackError | None:
     """Say that a call to *url* must not be made now; None if it may."""
     runner = runner_of_tests()
-    if runner is None or os.environ.get(ALLOW_SEND, "").lower() in _YES:
+    if runner is None or _is_allowed():
         return None
     if _is_loopback(urlsplit(url).hostname or ""):
         return None
     _tell(runner)
     return KeptBackError(Reason.TEST_RUN, processed=False)
+
+
+def is_free() -> bool:
+    """Tell whether a call to any URL may be made now."""
+    return runner_of_tests() is None or _is_allowed()
 
 
 def runner_of_tests() -> str | None:
@@ -52,6 +57,10 @@ def runner_of_tests() -> str | None:
     if _started_by_unittest() or _has_unittest_results():
         return "unittest"
     return "manage.py test" if _is_django_test() else None
+
+
+def _is_allowed() -> bool:
+    return os.environ.get(ALLOW_SEND, "").lower() in _YES
 
 
 def _started_by_unittest() -> bool:

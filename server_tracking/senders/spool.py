@@ -10,7 +10,7 @@ from time import monotonic
 from weakref import WeakSet, finalize
 
 from server_tracking.hits import Hit
-from server_tracking.senders import Counts
+from server_tracking.senders import Counts, Draft
 from server_tracking.senders.claims import SpoolDirectory
 from server_tracking.senders.drain import RULES, Drain
 from server_tracking.senders.hooks import Hooks
@@ -93,7 +93,7 @@ class SpoolSender:
         """Take the systems to send to; raises `ConfigurationError` the second time."""
         self._systems = bound_once(self._systems, systems)
 
-    def send(self, hit: Hit) -> bool:
+    def send(self, hit: Hit | Draft) -> bool:
         """Take *hit*; True if it was accepted. Waits for the disk only if *durable*."""
         return self._process.get().intake.take(hit)
 

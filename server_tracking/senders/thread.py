@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from weakref import WeakSet, finalize
 
 import msgspec
@@ -21,14 +21,18 @@ from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.lanes import Rules
 from server_tracking.senders.options import Options, bound_once, check_numbers
 from server_tracking.senders.processes import PerProcess, lacks_threads
+from server_tracking.senders.totals import total
 from server_tracking.senders.transports import TransportName, check_transport
 from server_tracking.systems import System
+
+if TYPE_CHECKING:
+    from server_tracking.senders.spool import SpoolSender
 
 __all__ = ["Overflow", "ThreadSender"]
 
 logger = logging.getLogger("server_tracking")
 
-Overflow = Literal["refuse", "drop_oldest", "block"]
+Overflow = Literal["refuse", "drop_oldest", "block", "spool"]
 """What happens to a hit for which there is no room."""
 
 
@@ -41,11 +45,13 @@ class ThreadSender:
     all calls; with requests, 4 to 8 more threads do.
 
     *timeout* is the deadline of one call, *exit_timeout* that of the whole flush at
-    the end of the process, in seconds. At most *max_hits* and *max_bytes* are held
+    the end of the process, in seconds; a spool takes half of that more. At most *max_hits* and *max_bytes* are held
     for each system; when they are reached, the newest hit is refused, or by
     *overflow* the oldest that is queued is dropped (``"drop_oldest"``), or the caller
     waits for room up to *block_ms* milliseconds (``"block"``; never where an event
-    loop runs, nor for a system that is down). *linger* is how long a hit may wait
+    loop runs, nor for a system that is down), or the hit goes to the directory *spool*
+    (``"spool"``), from where a `SpoolSender` with its own two threads sends it to all
+    systems, now or after a restart. *linger* is how long a hit may wait
     for company (None: as each system says); *rules* say the rest. What is held in memory is lost if the process is killed, or ended by a
     signal that Python does not handle (SIGTERM, unless the server does).
 
@@ -67,18 +73,14 @@ class ThreadSender:
         exit_timeout: float = 2.0,
         overflow: Overflow = "refuse",
         block_ms: float = 50.0,
+        spool: str | os.PathLike[str] | None = None,
         rules: Rules | None = None,
         before_send: Callable[[Hit], Hit | None] | None = None,
         on_drop: Callable[[str, str, int], object] | None = None,
         on_error: Callable[[BaseException], object] | None = None,
     ) -> None:
         check_transport(transport)
-        if overflow not in get_args(Overflow):
-            raise ConfigurationError(
-                f"Option 'overflow': {overflow!r} was given; accepted are "
-                f"{', '.join(map(repr, get_args(Overflow)))}.",
-                option="overflow",
-            )
+        _check_overflow(overflow, spool)
         check_numbers(
             ("timeout", timeout, 0.001),
             ("max_hits", max_hits, 1),
@@ -103,6 +105,7 @@ class ThreadSender:
         )
         self._systems: tuple[System, ...] | None = None
         self._closed = False
+        self._spool = None if spool is None else _spool_at(spool, self._options)
         self._process = PerProcess(
             self._begin, pause=Dispatch.pause, resume=Dispatch.resume
         )
@@ -110,6 +113,8 @@ class ThreadSender:
     def bind(self, systems: Sequence[System]) -> None:
         """Take the systems to send to; raises `ConfigurationError` the second time."""
         self._systems = bound_once(self._systems, systems)
+        if self._spool is not None:
+            self._spool.bind(systems)
 
     def send(self, hit: Hit | Draft) -> bool:
         """Queue *hit*; True if there was room for it in every system's lane.
@@ -125,22 +130,42 @@ class ThreadSender:
         False at once from a hook, and when nothing can get through in time because
         a system has asked for a longer pause.
         """
-        return self._process.get().flush(timeout)
+        deadline = monotonic() + timeout
+        flushed = self._process.get().flush(timeout)
+        if self._spool is None:
+            return flushed
+        return self._spool.flush(max(0.0, deadline - monotonic())) and flushed
 
     def close(self, timeout: float = 10.0) -> bool:
         """Refuse new hits, flush, give up the rest, and stop the thread.
 
-        May take half a second longer than *timeout*. False at once from a hook.
+        What is on disk stays there. May take half a second longer than *timeout*, and
+        a second more with a spool. False at once from a hook.
         """
         self._closed = True
-        return self._process.get().close(timeout)
+        deadline = monotonic() + timeout
+        closed = self._process.get().close(timeout)
+        if self._spool is None:
+            return closed
+        return self._spool.close(max(0.0, deadline - monotonic())) and closed
 
     def stats(self) -> Mapping[str, Counts]:
         """Count what became of the hits in this process, by the system's name."""
-        return self._process.get().counts()
+        counts = self._process.get().counts()
+        if self._spool is None:
+            return counts
+        spooled = self._spool.stats()
+        return {key: total(counts[key], spooled[key]) for key in counts}
 
     def _begin(self) -> Dispatch:
-        dispatch = Dispatch(self._systems or (), self._options, closed=self._closed)
+        dispatch = Dispatch(
+            self._systems or (),
+            self._options,
+            closed=self._closed,
+            spill=None if self._spool is None else self._spool.send,
+        )
+        if self._spool is not None and not self._closed:
+            self._spool.adopt()  # what a process that was killed has left there
         _dispatches.add(dispatch)
         finalize(self, dispatch.orphan).atexit = False
         _finish_with_multiprocessing()
@@ -150,6 +175,51 @@ class ThreadSender:
                 "and when it ends, not between. Give it enable-threads."
             )
         return dispatch
+
+
+def _check_overflow(overflow: str, spool: object) -> None:
+    if overflow not in get_args(Overflow):
+        raise ConfigurationError(
+            f"Option 'overflow': {overflow!r} was given; accepted are "
+            f"{', '.join(map(repr, get_args(Overflow)))}.",
+            option="overflow",
+        )
+    if (overflow == "spool") != (spool is not None):
+        raise ConfigurationError(
+            f"Option 'spool': {spool!r} was given with overflow={overflow!r}; accepted "
+            "is a directory with overflow='spool', and None with any other.",
+            option="spool",
+        )
+
+
+def _spool_at(directory: str | os.PathLike[str], options: Options) -> SpoolSender:
+    """Make the sender of what finds no room, with the hooks and limits of the other."""
+    from server_tracking.senders.drain import RULES  # with SQLite: 5 ms, for few
+    from server_tracking.senders.spool import SpoolSender
+
+    return SpoolSender(
+        directory,
+        timeout=options.timeout,
+        exit_timeout=options.exit_timeout / 2,  # what is left is on disk
+        transport=options.transport,
+        rules=msgspec.structs.replace(
+            options.rules,
+            **{name: getattr(RULES, name) for name in _RULES_ON_DISK},
+        ),
+        before_send=options.hooks.before_send,
+        on_drop=options.hooks.on_drop,
+        on_error=options.hooks.on_error,
+    )
+
+
+_RULES_ON_DISK = (
+    "attempts",
+    "backoff_cap",
+    "retry_after_cap",
+    "max_hits",
+    "max_bytes",
+    "drop_oldest",
+)
 
 
 _dispatches: WeakSet[Dispatch] = WeakSet()

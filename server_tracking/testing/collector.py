@@ -108,6 +108,8 @@ class Collector:
         self.released.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        # Closed under its feet, it might accept at a new listener of the same number.
+        self._threads[0].join(PATIENCE)
         self._listener.close()
         self.drop_connections()
         for thread in self._threads:

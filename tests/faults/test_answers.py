@@ -1,8 +1,6 @@
 """A collector that is stopped, hangs or fails: the site answers as if it were not there."""
 
-import socket
 import statistics
-import threading
 import time
 from wsgiref.util import setup_testing_defaults
 
@@ -19,48 +17,6 @@ ROUNDS = 300
 def site(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/html"), ("X-Own", "1")])
     return [PAGE]
-
-
-class Collector:
-    """A collector that takes connections and then does as *behaviour* says."""
-
-    def __init__(self, behaviour):
-        self.behaviour = behaviour
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.open = []
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            self.open.append(connection)
-            if self.behaviour == "500":
-                threading.Thread(
-                    target=self.fail, args=(connection,), daemon=True
-                ).start()
-
-    def fail(self, connection):
-        try:
-            while connection.recv(65536):
-                connection.sendall(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")
-        except OSError:
-            return
-
-    def __enter__(self):
-        if self.behaviour == "stopped":
-            self.socket.close()
-        else:
-            self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-        for connection in self.open:
-            connection.close()
 
 
 def environ_of(browser):
@@ -87,18 +43,24 @@ def serve(app, browser):
 
 
 @pytest.mark.parametrize("behaviour", ["stopped", "hanging", "500"])
-def test_every_answer_is_the_same_and_as_fast(behaviour, browser):
-    with Collector(behaviour) as collector:
-        tracker = Tracker(
-            GoogleAnalytics4("G-XXXX", "made-up", endpoint=collector.url),
-            Plausible("example.com", url=collector.url),
-            secret_key="a secret key for tests",
-            strict=True,
+def test_every_answer_is_the_same_and_as_fast(behaviour, browser, collector):
+    if behaviour == "stopped":
+        collector.close()
+    else:
+        collector.script(
+            collector.hang if behaviour == "hanging" else collector.status(500)
         )
-        tracked = TrackingMiddleware(site, tracker)
-        plain = [serve(site, browser) for _ in range(ROUNDS)]
-        watched = [serve(tracked, browser) for _ in range(ROUNDS)]
-        tracker.close(0.2)
+    url = f"http://127.0.0.1:{collector.port}"
+    tracker = Tracker(
+        GoogleAnalytics4("G-XXXX", "made-up", endpoint=url),
+        Plausible("example.com", url=url),
+        secret_key="a secret key for tests",
+        strict=True,
+    )
+    tracked = TrackingMiddleware(site, tracker)
+    plain = [serve(site, browser) for _ in range(ROUNDS)]
+    watched = [serve(tracked, browser) for _ in range(ROUNDS)]
+    tracker.close(0.2)
 
     assert {repr(answer) for answer, _ in watched} == {repr(plain[0][0])}
     # No wait of any kind fits into this: a connection attempt alone takes longer.

@@ -4,11 +4,13 @@ Numbers in brackets are those of the catalogue in docs/delivery.md.
 """
 
 import time
+from importlib.util import find_spec
 
 import pytest
 
 from server_tracking.hits import PageView
 from server_tracking.senders.lanes import Rules
+from server_tracking.senders.thread import ThreadSender
 from server_tracking.systems import (
     GoogleAnalytics4,
     Matomo,
@@ -253,3 +255,21 @@ def test_a_length_that_is_a_lie_changes_nothing(
     assert sender.flush(PATIENCE)
     assert sender.stats()["local"].delivered == 1
     assert len(collector.requests) == 1
+
+
+# Of libcurl alone: requests leaves the resolver as long as it likes.
+@pytest.mark.skipif(find_spec("pycurl") is None, reason="no pycurl")
+def test_31_a_name_that_does_not_resolve_leaves_the_hit_to_be_tried_again(
+    adds_up, make_event, make_system, monkeypatch, until
+):
+    monkeypatch.setenv("SERVER_TRACKING_ALLOW_SEND", "1")  # else only loopback
+    sender = ThreadSender(transport="curl", timeout=2.0)
+    sender.bind([make_system("http://collector.invalid/")])  # RFC 6761 section 6.4
+    sender.send(make_event())
+
+    until(lambda: sender.stats()["local"].waiting == 1)
+
+    counts = sender.stats()["local"]
+    adds_up(counts)
+    assert counts.unknown == 0  # nothing was sent, so nothing may have been counted
+    assert not sender.close(0.0)

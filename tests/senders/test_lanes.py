@@ -19,6 +19,7 @@ from server_tracking.calls import Call, Limits, Outcome, Verdict
 from server_tracking.hits import Context, Event, Session, Visitor
 from server_tracking.reasons import Reason
 from server_tracking.senders.lanes import Lane, Packed, Parcel, Rules, lanes_for
+from server_tracking.systems import discovered_systems
 
 CONTEXT = Context(Visitor("7.1790000000"), Session(id=1790000000))
 OK = Outcome(Verdict.DELIVERED)
@@ -188,6 +189,33 @@ def test_calls_become_more_with_each_success_and_half_as_many_with_a_failure():
             lane.landed(parcel, outcome, 0.0)
 
     assert under_way == [2, 4, 8, 9, 9, 1]
+
+
+def test_calls_become_no_more_while_there_is_nothing_to_send():
+    lane = lane_of({"first_calls": 2, "concurrency": 9}, hits=1, linger=0.0)
+    for _ in range(50):
+        fill(lane, 1)
+        [parcel] = send_all(lane, 0.0, one_call_each)
+        lane.landed(parcel, OK, 0.0)
+    fill(lane, 100)
+
+    assert len(send_all(lane, 0.0, one_call_each)) == 2
+
+
+@pytest.mark.parametrize("kind", discovered_systems().values())
+def test_a_lane_begins_with_few_calls_and_gets_to_all_in_a_few_round_trips(kind):
+    system = kind.example()
+    lane = Lane(system)
+    under_way = [0]
+    while under_way[-1] < system.limits.concurrency:
+        fill(lane, 1000)
+        flying = send_all(lane, 0.0, one_call_each)
+        under_way.append(len(flying))
+        for parcel in flying:
+            lane.landed(parcel, OK, 0.0)
+
+    assert under_way[1] <= 4
+    assert len(under_way) - 1 <= 6  # 4, 8, 16, 32, 64, 128
 
 
 def test_a_hit_that_is_too_old_expires_wherever_it_waits():

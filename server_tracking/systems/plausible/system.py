@@ -71,7 +71,7 @@ class Plausible(msgspec.Struct, frozen=True):
         Plausible counts a hit when it arrives, so that a late one shifts; beyond four
         hours it would tell more wrong than right.
         """
-        return Limits(hits=1, bytes=_LARGEST_BODY, max_age=4 * 3600.0, concurrency=4)
+        return Limits(hits=1, bytes=_LARGEST_BODY, max_age=4 * 3600.0, concurrency=128)
 
     def encode(
         self,

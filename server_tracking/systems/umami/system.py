@@ -82,6 +82,7 @@ class Umami(msgspec.Struct, frozen=True):
             bytes=_LARGEST_BODY,
             max_age=7 * 24 * 3600.0,
             mixed_visitors=self.batch,
+            concurrency=32 if self.batch else 128,
             linger=1.0 if self.batch else 0.2,
         )
 
