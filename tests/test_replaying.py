@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -9,7 +10,7 @@ from collections import Counter
 import pytest
 
 from server_tracking.errors import ConfigurationError
-from server_tracking.replaying import reading
+from server_tracking.replaying import reading, replay
 from server_tracking.replaying.journal import ForeignJournalError, Journal
 from server_tracking.replaying.lines import Served
 from server_tracking.replaying.replay import Order, replayed
@@ -201,7 +202,7 @@ def test_a_journal_of_other_options_is_refused(run, log):
 
 
 def test_told_to_stop_it_goes_on_the_next_time(run, log, collector, monkeypatch):
-    monkeypatch.setattr(reading, "CHUNK", 100)
+    monkeypatch.setattr(replay, "CHUNK", 100)
     log(*(line(n) for n in range(1000)))
     told = threading.Event()
     answer = collector.status(202, b"ok")
@@ -231,7 +232,7 @@ def test_a_call_that_was_cut_off_by_a_kill_is_unknown_and_not_doubled(
     assert with_journal.fine
     (tmp_path / "journal").unlink()
     with Journal(tmp_path / "journal", name) as journal:  # as a kill leaves it
-        journal.begin(time.time())
+        journal.begin(time.time(), 1)
         journal.start("0.0")
     calls = len(collector.requests)
 
@@ -248,7 +249,7 @@ def test_a_call_that_was_answered_before_a_kill_counts(run, log, collector, tmp_
     name = json.loads((tmp_path / "journal").read_bytes().splitlines()[0])["replay"]
     (tmp_path / "journal").unlink()
     with Journal(tmp_path / "journal", name) as journal:
-        journal.begin(time.time())
+        journal.begin(time.time(), 1)
         journal.start("0.0")
         journal.end("0.0", "delivered", 1)
 
@@ -296,6 +297,109 @@ def test_an_endless_line_does_not_fill_the_memory(tmp_path):
     path = tmp_path / "access.log"
     path.write_bytes(b"x" * (5 * reading.LONGEST_LINE) + b"\nshort\n")
 
-    [lines] = reading.chunks([path], lambda _: None)
+    lines = reading.lines_of([path], lambda _: None)
 
-    assert lines == ["?", "short"]
+    assert list(lines) == ["?", "short"]
+
+
+def test_lines_that_a_log_has_gained_are_told_and_no_others(run, log, collector):
+    lines = [line(n) for n in range(5)]
+    log(*lines[:3])
+    run()
+    log(*lines)
+
+    assert run().outcomes == {"delivered": 5}
+    assert pages_of(collector) == {f"p{n}": 1 for n in range(5)}
+
+
+def test_a_chunk_under_way_is_the_same_after_the_log_has_grown(
+    run, log, collector, tmp_path
+):
+    first, second = line(1), line(2)
+    log(first)
+    run()
+    name = json.loads((tmp_path / "journal").read_bytes().splitlines()[0])["replay"]
+    (tmp_path / "journal").unlink()
+    with Journal(tmp_path / "journal", name) as journal:  # as a kill leaves it
+        journal.begin(time.time(), 1)
+        journal.start("0.0")
+        journal.end("0.0", "delivered", 1)
+    log(first, second)
+
+    assert run().outcomes == {"delivered": 2}
+    assert pages_of(collector) == {"p1": 1, "p2": 1}
+
+
+def test_a_journal_of_another_version_is_refused(run, log, tmp_path):
+    log(line(1))
+    run()
+    (head,) = (tmp_path / "journal").read_bytes().splitlines()
+    told = json.loads(head) | {"chunks": 1}
+    (tmp_path / "journal").write_bytes(json.dumps(told).encode() + b"\n")
+
+    with pytest.raises(ForeignJournalError):
+        run()
+
+
+def test_several_processes_make_the_same_calls_as_one(run, log, collector, tmp_path):
+    log(*(line(n, path=f"/{n % 7}/") for n in range(60)), line(9, status=404))
+
+    alone = run(jobs=1)
+    pages = pages_of(collector)
+    together = run(jobs=2, journal=tmp_path / "other")
+
+    assert together == alone
+    assert together.refused == {"status": 1}
+    assert pages_of(collector) == {page: 2 * times for page, times in pages.items()}
+
+
+def test_what_several_processes_have_begun_one_can_end(
+    run, log, collector, monkeypatch
+):
+    monkeypatch.setattr(replay, "CHUNK", 20)
+    log(*(line(n) for n in range(100)))
+    told = threading.Event()
+    answer = collector.status(202, b"ok")
+
+    def stop(sock, request):
+        told.set()
+        return answer(sock, request)
+
+    collector.script(*[answer] * 30, stop, answer)
+
+    first = run(told, jobs=2)
+    second = run(jobs=1)
+
+    assert not first.complete
+    assert second.fine
+    assert second.outcomes == {"delivered": 100}
+    assert pages_of(collector) == {f"p{n}": 1 for n in range(100)}
+
+
+def test_a_visit_goes_on_across_what_was_told_before(
+    run, log, collector, monkeypatch, environ
+):
+    environ["SERVER_TRACKING_SYSTEMS"] = (
+        f"matomo+http://t@127.0.0.1:{collector.port}/?site_id=1"
+    )
+    collector.script(collector.status(200, b'{"status":"success"}'))
+    monkeypatch.setattr(replay, "CHUNK", 1)
+    first, second = line(1, ago=60.0), line(1, ago=50.0)
+    log(first)
+    run()
+    log(first, second)
+    run()
+
+    visitors = {
+        cid
+        for request in collector.requests
+        for cid in re.findall(rb'"cid":"([0-9a-f]{16})', request.body)
+    }
+    assert len(collector.requests) == 2
+    assert len(visitors) == 1
+
+
+def test_a_path_in_letters_of_any_script_is_told_as_it_is(retelling):
+    hit = retelling.hit(served("/größe?q=a"), 1)
+
+    assert hit.context.page.path == "/gr%C3%B6%C3%9Fe"  # RFC 3987, section 3.1

@@ -1,4 +1,4 @@
-"""The pytest plugin of server-tracking: the fixtures `tracked` and `wire_snapshot`.
+"""The pytest plugin of server-tracking: `tracked`, `wire_snapshot`, `inspection`.
 
 It is loaded with every start of pytest, so it imports the library only when a test
 asks for a fixture.
@@ -15,9 +15,10 @@ import pytest
 
 if TYPE_CHECKING:
     from server_tracking.systems import System
+    from server_tracking.testing.inspecting import Inspection
     from server_tracking.testing.tracked import Tracked
 
-__all__ = ["pytest_addoption", "tracked", "wire_snapshot"]
+__all__ = ["inspection", "pytest_addoption", "tracked", "wire_snapshot"]
 
 _UPDATE = "--wire-update"
 
@@ -37,6 +38,15 @@ def tracked() -> Iterator[Tracked]:
 
     with recording() as seen:
         yield seen
+
+
+@pytest.fixture
+def inspection() -> Iterator[Inspection]:
+    """Serve an inspector for this test; needs ``server-tracking[inspector]``."""
+    from server_tracking.testing import inspecting
+
+    with inspecting.inspection() as served:
+        yield served
 
 
 @pytest.fixture

@@ -25,7 +25,15 @@ from server_tracking.systems import System
 from server_tracking.testing.samples import sample_context, sample_hits
 from server_tracking.visitors import new_client_id
 
-__all__ = ["Carrier", "Validating", "asked", "kinds_of", "sent", "validated"]
+__all__ = [
+    "Carrier",
+    "Validating",
+    "asked",
+    "called_by",
+    "kinds_of",
+    "sent",
+    "validated",
+]
 
 
 class Carrier(Protocol):
@@ -64,6 +72,15 @@ def kinds_of(system: System, now: float) -> Iterator[KindFinding]:
     for hit in _samples(now):
         told = any(hit.id in call.hits for call in system.encode([hit], now))
         yield KindFinding(_kind(hit), told, tuple(system.problems(hit)))
+
+
+def called_by(system: System, now: float) -> Iterator[str]:
+    """List the addresses that *system* calls, for a sample hit of each kind."""
+    for hit in _samples(now):
+        for call in system.encode([hit], now):
+            yield call.url
+    for _, call in _validation_calls(system, now):
+        yield call.url
 
 
 def validated(

@@ -17,6 +17,7 @@ __all__ = [
     "Report",
     "SystemFinding",
     "Validation",
+    "Way",
     "secrets_of",
     "without",
 ]
@@ -65,6 +66,20 @@ class Delivery(msgspec.Struct, frozen=True):
     caveat: str = ""
 
 
+class Way(msgspec.Struct, frozen=True):
+    """The way to *host* (with its port), through *proxy* if the environment has one.
+
+    *addresses* is how many its name has, or the proxy's, found in *ms* milliseconds;
+    None if nobody asked. *failure* says why there is none.
+    """
+
+    host: str
+    proxy: str = ""
+    addresses: int | None = None
+    ms: float = 0.0
+    failure: str = ""
+
+
 class SystemFinding(msgspec.Struct, frozen=True):
     """All that was found of one system.
 
@@ -77,10 +92,13 @@ class SystemFinding(msgspec.Struct, frozen=True):
     has_validator: bool = False
     validations: tuple[Validation, ...] | None = None
     delivery: Delivery | None = None
+    ways: tuple[Way, ...] = ()
 
     @property
     def failed(self) -> bool:
         """Tell whether a hit is lost, or nobody knows."""
+        if any(way.failure for way in self.ways):
+            return True
         problems = [p for kind in self.kinds for p in kind.problems]
         for validation in self.validations or ():
             if validation.failure:
@@ -91,10 +109,11 @@ class SystemFinding(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All that was found."""
+    """All that was found; *server* is what its server was told, if anybody said."""
 
     facts: tuple[Fact, ...]
     systems: tuple[SystemFinding, ...]
+    server: tuple[Fact, ...] = ()
 
     @property
     def fine(self) -> bool:

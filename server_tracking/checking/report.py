@@ -15,6 +15,7 @@ from server_tracking.checking.findings import (
     Report,
     SystemFinding,
     Validation,
+    Way,
 )
 from server_tracking.errors import ConfigurationError
 from server_tracking.hits import Hit
@@ -37,6 +38,8 @@ def as_text(report: Report) -> str:
     lines = []
     if report.facts:
         lines += ["Settings", *map(_fact_line, report.facts), ""]
+    if report.server:
+        lines += ["uWSGI", *map(_fact_line, report.server), ""]
     for system in report.systems:
         lines += [system.system, *_system_lines(system), ""]
     failed = [system.system for system in report.systems if system.failed]
@@ -52,6 +55,7 @@ def as_json(report: Report) -> str:
     found = {
         "fine": report.fine,
         "settings": report.facts,
+        "server": report.server,
         "systems": [
             {**msgspec.to_builtins(system), "fine": not system.failed}
             for system in report.systems
@@ -78,6 +82,8 @@ def _system_lines(system: SystemFinding) -> Iterator[str]:
     for found in system.kinds:
         for problem in found.problems:
             yield _line(_word(problem), found.kind, _said(problem))
+    for way in system.ways:
+        yield from _way_lines(way)
     if system.validations is not None:
         yield from _validation_lines(system.validations)
     elif system.has_validator:
@@ -90,6 +96,18 @@ def _list_line(word: str, kinds: Sequence[KindFinding]) -> Iterator[str]:
     if kinds:
         names = ", ".join(found.kind for found in kinds)
         yield _line(word, f"{len(kinds)} of {_KINDS} kinds", names)
+
+
+def _way_lines(way: Way) -> Iterator[str]:
+    through = f"through the proxy {way.proxy}" if way.proxy else ""
+    if way.failure:
+        yield _line("not found", way.host, f"{way.failure} {through}".rstrip())
+    elif way.addresses is not None:
+        plural = "" if way.addresses == 1 else "es"
+        said = f"{way.addresses} address{plural} in {way.ms:.0f} ms"
+        yield _line("found", way.host, f"{said}, {through}" if through else said)
+    elif through:
+        yield _line("", way.host, through)
 
 
 def _validation_lines(validations: tuple[Validation, ...]) -> Iterator[str]:
@@ -133,6 +151,7 @@ def _said(problem: Problem) -> str:
 def _line(word: str, what: str, text: str) -> str:
     """Write three columns; further lines of *text* stand below its first."""
     first, *more = text.splitlines() or [""]
-    lines = [f"  {word:<{_WORD}}{what:<{_WHAT}}{first}".rstrip()]
+    what = f"{what:<{_WHAT}}" if len(what) < _WHAT else f"{what}  "
+    lines = [f"  {word:<{_WORD}}{what}{first}".rstrip()]
     indent = " " * (2 + _WORD + _WHAT)
     return "\n".join([*lines, *(f"{indent}{line}" for line in more)])

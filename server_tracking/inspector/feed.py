@@ -25,7 +25,8 @@ _ALL = 1 << 62
 def feed_routes(store: Store) -> list[Route]:
     """Make the routes that show *store* to programs.
 
-    ``/hits.json`` (oldest first; a query as `queries.Query`, and *limit*),
+    ``/hits.json`` (oldest first; a query as `queries.Query`, *limit*, and *reach*:
+    among how many hits to look, down to the number that X-Searched-After says),
     ``/stream`` (server-sent events), ``/call.json`` and ``/call.sh`` (the call of
     the hit *number*), ``/export.jsonl`` and ``/export.sh`` (newest first, a
     query), ``/keep`` and ``/clear`` (POST), ``/health``.
@@ -46,12 +47,15 @@ def _listing_routes(store: Store) -> list[Route]:
     async def list_hits(request: Request) -> Response:
         query = query_from(request.query_params)
         limit = number_of(request.query_params.get("limit")) or _ALL
+        reach = number_of(request.query_params.get("reach")) or _ALL
+        query = query.within(store.newest, reach)
 
         def listed() -> bytes:
             return msgspec.json.encode(store.find(query, limit)[::-1])
 
         text = await run_in_threadpool(listed)
-        return Response(text, media_type="application/json", headers=_FRESH)
+        headers = {**_FRESH, "X-Searched-After": str(max(query.after, 0))}
+        return Response(text, media_type="application/json", headers=headers)
 
     async def stream(request: Request) -> Response:
         run, _, number = request.headers.get("last-event-id", "").partition("-")

@@ -31,6 +31,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     words: str = ""
 
+    def within(self, newest: int, reach: int) -> Query:
+        """Look through no more than *reach* hits, of which *newest* is the last."""
+        last = min(self.before - 1, newest)
+        return msgspec.structs.replace(self, after=max(self.after, last - reach))
+
     def matches(self, stored: StoredHit) -> bool:
         """Tell whether *stored* is wanted."""
         hit = stored.hit

@@ -48,6 +48,12 @@ __all__ = ["replay"]
     help="File that keeps how far it is.  [default: LOG.replay]",
 )
 @click.option("--dry-run", is_flag=True, help="Count what would be sent; send nothing.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(0, 8),
+    default=0,
+    help="Processes that make the calls, up to 8.  [default: one for each CPU]",
+)
 @with_timeout
 @click.option("--json", "machine", is_flag=True, help="Print the result for machines.")
 def replay(
@@ -58,6 +64,7 @@ def replay(
     old: str,
     journal: Path | None,
     dry_run: bool,
+    jobs: int,
     timeout: float,
     machine: bool,
 ) -> int:
@@ -88,6 +95,7 @@ def replay(
         journal=None if dry_run else path,
         dry_run=dry_run,
         timeout=timeout,
+        jobs=jobs,
     )
     try:
         with told_to_stop() as told, _progress(logs, machine) as seen:

@@ -1,6 +1,6 @@
 """What of a replay is done: a file that outlives a kill.
 
-The file begins with one JSON line: what is replayed, how many chunks are done, and
+The file begins with one JSON line: what is replayed, how many lines are done, and
 what came of them. Behind it stand lines for the calls of the chunk under way, each
 written before the call begins (``s``), after it ended (``e``), and if it has to be
 made again (``r``). The operating system keeps what was written when the process is killed.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,18 +24,20 @@ class ForeignJournalError(Exception):
     """The file belongs to another replay."""
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
     replay: str
-    chunks: int = 0
+    lines: int = 0
     totals: dict[str, int] = msgspec.field(default_factory=dict)
     begun: float | None = None
+    size: int = 0
 
 
 class Journal:
     """Keep in *path* how far the replay named *name* is; None keeps nothing.
 
-    *chunks* are done, *begun* is when the next one was encoded first, *ended* are
-    its calls with what came of them, *open* those that began and never ended.
+    *lines* are done; *begun* is when the chunk behind them was encoded first, *size*
+    its lines, *ended* are its calls with what came of them, *open* those that began
+    and never ended.
     """
 
     def __init__(self, path: Path | None, name: str) -> None:
@@ -48,18 +51,23 @@ class Journal:
         self._file = None if path is None else path.open("ab", buffering=0)
 
     @property
-    def chunks(self) -> int:
-        """Return how many chunks are done."""
-        return self._head.chunks
+    def lines(self) -> int:
+        """Return how many lines are done."""
+        return self._head.lines
 
     @property
     def begun(self) -> float | None:
         """Return the time for which the chunk under way was encoded, if it was."""
         return self._head.begun
 
-    def begin(self, now: float) -> None:
-        """Begin a chunk that is encoded for *now*."""
-        self._head.begun = now
+    @property
+    def size(self) -> int:
+        """Return how many lines the chunk under way has."""
+        return self._head.size
+
+    def begin(self, now: float, size: int) -> None:
+        """Begin a chunk of *size* lines that is encoded for *now*."""
+        self._head.begun, self._head.size = now, size
         self._rewrite()
 
     def start(self, call: str) -> None:
@@ -75,15 +83,15 @@ class Journal:
         self.ended[call] = (word, hits)
         self._write(f"e {call} {word} {hits}\n")
 
-    def finish(self, counts: Counter[str]) -> None:
+    def finish(self, counts: Mapping[str, int]) -> None:
         """Note that the chunk is done: what came of its calls, and *counts*."""
         for word, hits in self.ended.values():
             self.totals[word] += hits
-        self.totals += counts
+        self.totals.update(counts)
         self.ended.clear()
         self.open.clear()
-        self._head.chunks += 1
-        self._head.begun = None
+        self._head.lines += self._head.size
+        self._head.begun, self._head.size = None, 0
         self._rewrite()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Read logs in chunks, gzip or not, with little memory."""
+"""Read logs line by line, gzip or not, with little memory."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import gzip
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["LONGEST_LINE", "chunks", "name_of"]
+__all__ = ["LONGEST_LINE", "lines_of", "name_of"]
 
-CHUNK = 2000  # lines
 LONGEST_LINE = 64 * 1024  # bytes; what is longer is no line of a log
 
 
-def chunks(paths: Sequence[Path], seen: Callable[[int], object]) -> Iterator[list[str]]:
-    """Yield the lines of all files, many at a time; *seen* gets bytes read of files."""
-    lines = (line for path in paths for line in _lines(path, seen))
-    while chunk := list(islice(lines, CHUNK)):
-        yield chunk
+def lines_of(paths: Sequence[Path], seen: Callable[[int], object]) -> Iterator[str]:
+    """Yield the lines of all files; *seen* gets bytes read of files."""
+    return (line for path in paths for line in _lines(path, seen))
 
 
 def name_of(paths: Sequence[Path], *more: str) -> str:

@@ -6,13 +6,13 @@ import hashlib
 import re
 import secrets
 from collections import Counter, OrderedDict
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 import msgspec
 
 from server_tracking.exchange import Request, public_host
-from server_tracking.extractor import Extractor, request_from
+from server_tracking.extractor import Extractor, Recognition, request_from
 from server_tracking.filters import is_in_sample, refusal_of_response
 from server_tracking.hits import PageView, Session
 from server_tracking.reasons import Reason
@@ -39,12 +39,16 @@ class Retelling:
     can find the address out, and that a second reading gives the same.
     """
 
-    def __init__(self, settings: Settings, host: str, scheme: str) -> None:
+    def __init__(
+        self, settings: Settings, host: str, scheme: str, share: float = 1.0
+    ) -> None:
+        """*share* is that of all visitors who are kept here."""
         self._extractor = Extractor(settings)
         self._settings = settings
         self._rules = settings.session_rules
         self._host = host
         self._scheme = scheme
+        self._most = int(MOST_VISITORS * share)
         keys = settings.secret_keys or (secrets.token_urlsafe(32),)
         self._key = hashlib.sha256(keys[0].encode()).digest()
         self._known: OrderedDict[bytes, Identity] = OrderedDict()
@@ -52,6 +56,18 @@ class Retelling:
 
     def hit(self, served: Served, number: int) -> PageView | None:
         """Make the page view of *served*, line *number* of the log; None if none."""
+        followed = self.follow(served)
+        if followed is None:
+            return None
+        request, recognition = followed
+        context = self._extractor.context(request, recognition)
+        return PageView(context=context, time=served.time, id=self._id(served, number))
+
+    def follow(self, served: Served) -> tuple[Request, Recognition] | None:
+        """Go on with the visit of who asked for *served*; None if it is no page view.
+
+        That is all that has to be known of a hit that was told before.
+        """
         request = self._request(served)
         reason = self._extractor.page_refusal(request) or refusal_of_response(
             served.status, _content_type(served), None
@@ -70,15 +86,14 @@ class Retelling:
         recognition = msgspec.structs.replace(
             recognition, refusal=None, identity=identity, session=session
         )
-        context = self._extractor.context(request, recognition)
-        return PageView(context=context, time=served.time, id=self._id(served, number))
+        return request, recognition
 
     def _request(self, served: Served) -> Request:
         target, _, query = served.target.partition("?")
         environ = {
             "REQUEST_METHOD": served.method,
-            "PATH_INFO": unquote(target, "latin-1"),
-            "QUERY_STRING": query,
+            "PATH_INFO": unquote_to_bytes(_bytes(target)).decode("latin-1"),
+            "QUERY_STRING": _bytes(query).decode("latin-1"),
             "REMOTE_ADDR": served.address,
             "HTTP_HOST": served.host or self._host,
             "HTTP_REFERER": served.referrer,
@@ -100,7 +115,7 @@ class Retelling:
             number = int.from_bytes(key[:4]) & 0x7FFFFFFF
             client_id = f"{number}.{int(served.time)}"
             identity = msgspec.structs.replace(identity, client_id=client_id)
-            if len(self._known) >= MOST_VISITORS:
+            if len(self._known) >= self._most:
                 self._known.popitem(last=False)
         self._known[key] = identity
         return identity, session
@@ -112,6 +127,11 @@ class Retelling:
     def _hash(self, text: str) -> bytes:
         data = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, digest_size=16, key=self._key).digest()
+
+
+def _bytes(text: str) -> bytes:
+    """Return what stood in the log, as WSGI wants to have it (PEP 3333)."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _content_type(served: Served) -> str:

@@ -8,23 +8,20 @@ from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import NamedTuple
 
-import msgspec
-
 from server_tracking.calls import Call, Outcome, Verdict
-from server_tracking.hits import Hit
+from server_tracking.hits import decode_hits, encode_hits
 from server_tracking.replaying.journal import Journal
 from server_tracking.senders.hooks import NO_HOOKS
 from server_tracking.senders.judging import judged
 from server_tracking.senders.transports import Transport
 from server_tracking.systems import System
 
-__all__ = ["Errand", "Sending", "StoppedError", "errands", "in_time"]
+__all__ = ["Errand", "Sending", "StoppedError"]
 
 ATTEMPTS = 8
 LONGEST_WAIT = 30.0  # seconds between two tries
 AT_ONCE = 8  # calls under way
 _SPLIT = "split"
-MARGIN = 60.0  # seconds: a hit must not grow too old while it is on its way
 
 
 class StoppedError(Exception):
@@ -32,46 +29,17 @@ class StoppedError(Exception):
 
 
 class Errand(NamedTuple):
-    """A call to make: its name in the journal, and what is tried how often."""
+    """A call to make: its name in the journal, and what is tried how often.
+
+    *hits* are those of the call, as `encode_hits` writes them.
+    """
 
     name: str
     system: System
     call: Call
-    hits: Sequence[Hit]
+    hits: bytes
     tries: int = 0
     not_before: float = 0.0
-
-
-def in_time(
-    hits: Sequence[Hit], system: System, now: float, *, clamp: bool
-) -> tuple[list[Hit], int]:
-    """Keep the hits that are young enough for *system* at *now*; counts the others.
-
-    With *clamp* those get the oldest time that it takes.
-    """
-    oldest = now - system.limits.max_age + min(MARGIN, system.limits.max_age / 2)
-    young = [hit for hit in hits if hit.time >= oldest]
-    if len(young) == len(hits) or not clamp:
-        return young, len(hits) - len(young)
-    replace = msgspec.structs.replace
-    return [h if h.time >= oldest else replace(h, time=oldest) for h in hits], 0
-
-
-def errands(
-    hits: Sequence[Hit], systems: Sequence[System], now: float, *, clamp: bool
-) -> tuple[list[Errand], Counter[str]]:
-    """Make the calls that tell *hits*, and count what no call tells."""
-    made: list[Errand] = []
-    counts: Counter[str] = Counter()
-    for place, system in enumerate(systems):
-        young, old = in_time(hits, system, now, clamp=clamp)
-        counts["expired"] += old
-        told = 0
-        for number, call in enumerate(system.encode(young, now)):
-            made.append(Errand(f"{place}.{number}", system, call, young))
-            told += len(call.hits)
-        counts["unsupported"] += len(young) - told
-    return made, +counts
 
 
 class Sending:
@@ -160,8 +128,7 @@ class Sending:
 
 def _one_by_one(errand: Errand, now: float) -> Iterator[Errand]:
     """Tell each hit of a call alone: one of them spoilt it for the others."""
-    carried = set(errand.call.hits)
-    for hit in errand.hits:
-        if hit.id in carried:
-            for call in errand.system.encode([hit], now):
-                yield Errand(f"{errand.name}/{hit.id}", errand.system, call, [hit])
+    for hit in decode_hits(errand.hits):
+        for call in errand.system.encode([hit], now):
+            name = f"{errand.name}/{hit.id}"
+            yield Errand(name, errand.system, call, encode_hits([hit]))

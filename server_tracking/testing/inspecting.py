@@ -42,7 +42,7 @@ class Inspection:
 def inspection() -> Iterator[Inspection]:
     """Serve an inspector on a free port of loopback while the block lasts.
 
-    As a fixture: ``yield from`` it in a function, or let the plugin do so.
+    The pytest plugin gives it as the fixture ``inspection``.
     """
     store = HitStore()
     with listening_socket() as listening, serving_inspector(store, listening) as url:

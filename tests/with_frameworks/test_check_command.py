@@ -151,12 +151,13 @@ def test_a_test_event_reaches_every_system(inspector, store):
         assert digits in stored.hit.name, system
 
 
-def test_neither_secrets_nor_addresses_of_calls_are_printed(inspector):
+def test_neither_secrets_nor_paths_of_calls_are_printed(inspector):
     for form in ([], ["--json"]):
         done = run("--online", "--send", *form, SYSTEMS=all_systems(inspector))
         assert done.return_value == 0
         assert CANARY not in done.output
         assert inspector not in done.output
+        assert "/api/event" not in done.output
         assert "api_secret=" not in done.output
 
 
@@ -169,7 +170,7 @@ def test_a_collector_that_cannot_be_reached_is_code_1():
     assert done.return_value == 1
     assert "not taken now; a tracker would try again" in done.stdout
     assert done.stdout.endswith("Not fine: plausible.\n")
-    assert host not in done.stdout
+    assert f"  found      {host}" in done.stdout
 
 
 # Parameters
@@ -199,3 +200,30 @@ def test_an_unknown_system_is_code_2_and_names_the_known(capsys):
     said = capsys.readouterr().err
     assert "'omniture'" in said
     assert "google_analytics_4" in said
+
+
+UWSGI = """
+[uwsgi]
+module = shop:app
+; a comment
+die-on-term = true
+"""
+
+
+def test_the_options_of_uwsgi_are_checked_beside(tmp_path):
+    (tmp_path / "uwsgi.ini").write_text(UWSGI)
+
+    done = run("ua://UA-1-1", "--uwsgi", str(tmp_path / "uwsgi.ini"))
+
+    assert done.return_value == 0
+    assert "uWSGI\n  warning    enable-threads   off: before" in done.stdout
+    assert "  warning    die-on-term      a worker that serves" in done.stdout
+
+
+def test_a_file_that_is_not_uwsgis_is_wrong_use(tmp_path, capsys):
+    (tmp_path / "other.ini").write_text("[app]\nx = 1\n")
+
+    code = main(["check", "ua://UA-1-1", "--uwsgi", str(tmp_path / "other.ini")])
+
+    assert code == 2
+    assert "no section [uwsgi]" in capsys.readouterr().err

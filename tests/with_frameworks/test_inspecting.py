@@ -3,13 +3,23 @@
 import pytest
 import requests
 
-from server_tracking.testing.inspecting import inspection
+from server_tracking import Tracker
+from server_tracking.systems import Matomo
 
 
 @pytest.fixture
-def inspector():
-    with inspection() as inspector:
-        yield inspector
+def inspector(inspection):
+    return inspection
+
+
+def test_what_a_tracker_sends_arrives(inspection):
+    tracker = Tracker(Matomo(inspection.url, 1), secret_key="a secret for tests")
+    tracker.event("Basket", "Add")
+    tracker.close()
+
+    [stored] = inspection.wait_for(1)
+    assert stored.hit.name == "Basket: Add"
+    inspection.assert_valid()
 
 
 def test_hits_are_waited_for_and_checked(inspector):

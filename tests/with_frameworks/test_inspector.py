@@ -163,6 +163,20 @@ def test_a_page_that_knew_another_inspector_gets_all_hits(report, listen, store)
     assert json.loads(next(events)[2])["number"] == 1
 
 
+def test_a_search_among_some_hits_says_how_far_it_looked(report, http, inspector):
+    for number in range(4):
+        report(url=f"http://example.com/{number}")
+
+    def looked(query):
+        answer = http.get(f"{inspector}/hits.json?{query}", timeout=10)
+        return [one["number"] for one in answer.json()], answer.headers
+
+    assert looked("reach=2")[0] == [3, 4]
+    assert looked("reach=2")[1]["X-Searched-After"] == "2"
+    assert looked("reach=2&before=3")[0] == [1, 2]
+    assert looked("reach=9")[1]["X-Searched-After"] == "0"
+
+
 def test_clearing_forgets_hits_and_tells_every_page(report, listen, http, inspector):
     report()
     events = listen()

@@ -196,3 +196,15 @@ def test_a_call_is_written_for_a_shell():
         "curl -X POST 'http://127.0.0.1:8001/collect?a=1&b=it'\"'\"'s' "
         "-H 'accept: text/x' --data-raw '{\"q\": 1}'"
     )
+
+
+def test_a_reach_bounds_how_many_hits_are_looked_through(store):
+    store.add(call(), [hit(name=str(n)) for n in range(10)], Answer(200))
+
+    def within(reach, **query):
+        return numbers(store.find(Query(**query).within(store.newest, reach), 100))
+
+    assert within(3) == [10, 9, 8]
+    assert within(3, before=8) == [7, 6, 5]
+    assert within(3, after=9) == [10]
+    assert within(1 << 62) == list(range(10, 0, -1))

@@ -22,10 +22,16 @@ function heading(stored) {
   const name = headline(hit);
   const call = `${stored.method} ${stored.path}, ${stored.bytes} bytes, ${answered(stored.status)}`;
   return make("header", [
-    make("h2", name ? `${kindName(hit.kind)}: ${name}` : kindName(hit.kind)),
+    make("h2", told(kindName(hit.kind), name)),
     make("p", [dot(hit.system), `${systemName(hit.system)}, ${clock(stored.arrived)}`, stored.bot ? ", a bot" : ""], "soft"),
     make("p", call, "soft"),
   ]);
+}
+
+// Some systems say the kind in the name.
+function told(kind, name) {
+  if (!name) return kind;
+  return name.toLowerCase().startsWith(kind.toLowerCase()) ? name : `${kind}: ${name}`;
 }
 
 function actions(stored, page) {

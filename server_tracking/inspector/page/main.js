@@ -9,6 +9,7 @@ import {$, counted, kindName, systemName} from "./words.js";
 
 const KEPT = 10_000; // hits held here; the inspector may have more
 const MORE = 200; // older hits asked for at once
+const REACH = 100_000; // hits that are looked through at once, for a second at most
 const VIEWS = ["hits", "visitors", "counts"];
 
 // Hits by number, oldest first; those that were asked for besides.
@@ -28,6 +29,7 @@ function drawAll() {
   if (view === "counts") showCounts(hits);
   drawn = queryString();
   exhausted = false;
+  looked = null;
   tell(hits.length);
 }
 
@@ -52,20 +54,29 @@ function tell(number) {
   $("count").textContent = size === 0 ? ""
     : anyFilter() ? `${left}${view === "hits" && shown >= 500 ? "+" : ""} of ${all}`
     : view === "hits" && shown < size ? `${all}, the newest ${shown} shown` : all;
+  $("older").textContent = looked === null ? "Older hits"
+    : `Looked back to hit ${looked.toLocaleString("en")}; look further`;
   $("older").hidden = view !== "hits" || exhausted || (shown < 500 && size < KEPT);
 }
 
 // A page holds the newest hits; the inspector may know older ones that fit.
 
 let exhausted = false;
+let looked = null; // down to which number, if the search stopped there
 
 async function showOlder() {
-  const last = $("hits").lastElementChild?.dataset.number ?? Math.min(...page.hits.keys());
-  const answer = await fetch(`hits.json?${queryString({before: last, limit: MORE})}`);
+  const last = looked ?? $("hits").lastElementChild?.dataset.number ?? Math.min(...page.hits.keys());
+  const asked = queryString({before: last, limit: MORE, reach: REACH});
+  const filters = drawn;
+  $("older").disabled = true;
+  const answer = await fetch(`hits.json?${asked}`).finally(() => { $("older").disabled = false; });
   const older = await answer.json();
+  if (filters !== drawn) return; // somebody looks for something else by now
   for (const stored of older) page.older.set(stored.number, stored);
   addBelow(older, page);
-  exhausted = older.length < MORE;
+  const after = +answer.headers.get("X-Searched-After");
+  exhausted = older.length < MORE && after === 0;
+  looked = older.length < MORE && after > 0 ? after + 1 : null;
   tell();
 }
 

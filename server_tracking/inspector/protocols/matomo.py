@@ -61,22 +61,22 @@ class _MatomoProtocol:
 
     def decode(self, received: Received) -> Sequence[DecodedHit]:
         """Read one hit from query and form, or many from a bulk body."""
-        agent = received.headers.get("user-agent", "")
         if _is_bulk(received):
             bulk = _bulk_from(received)
             if bulk is None:
                 return [_unread("body", "is not the JSON of a bulk request")]
             items = [_item_from(item) for item in bulk["requests"]]
+            beside = tuple(_shown_beside(bulk))
             return [
                 _unread(_SKIPPED, "the text has no query part, so nothing is read")
                 if item is None
-                else _decoded(item, received, bulk, agent)
+                else _decoded(item, received, bulk, beside)
                 for item in items
             ] or [_unread("requests", "there is no hit in it")]
         parameters = _single_from(received)
         if not parameters:
             return [_unread("request", "there is nothing to track")]
-        return [_decoded(parameters, received, {}, agent)]
+        return [_decoded(parameters, received, {}, ())]
 
     def answer(self, received: Received, hits: Sequence[DecodedHit]) -> Answer:
         """Answer as the tracker does: a picture, nothing, counts, or a refusal."""
@@ -160,9 +160,10 @@ def _decoded(
     parameters: Mapping[str, str],
     received: Received,
     bulk: Mapping[str, Any],
-    agent: str,
+    beside: Sequence[Parameter],
 ) -> DecodedHit:
     get = parameters.get
+    agent = received.headers.get("user-agent", "")
     kind, name = _kind_of(parameters)
     url = get("url", "")
     has_token = bool(bulk.get("token_auth") or get("token_auth"))
@@ -182,7 +183,7 @@ def _decoded(
         language=get("lang") or received.headers.get("accept-language", ""),
         address=get("cip") or _forwarded(received),
         time=received.time if moment is None else min(moment, received.time),
-        parameters=[*_shown(parameters), *_shown_beside(bulk)],
+        parameters=[*_shown(parameters), *beside],
         problems=list(
             check(parameters, has_token=has_token, now=received.time, agent=agent)
         ),
