@@ -77,23 +77,54 @@ def wsgi_floor(app):
             kind = next(v for n, v in headers if n.lower() == "content-type")
             mode = environ.get("HTTP_SEC_FETCH_MODE")
             if kind.startswith("text/html") and mode == "navigate":
-                get = environ.get
-                _queued(
-                    "GET",
-                    environ["wsgi.url_scheme"],
-                    get("HTTP_HOST", ""),
-                    environ["PATH_INFO"],
-                    environ["QUERY_STRING"],
-                    get("HTTP_USER_AGENT", ""),
-                    get("HTTP_ACCEPT_LANGUAGE", ""),
-                    get("HTTP_REFERER", ""),
-                    get("HTTP_COOKIE", ""),
-                    get("REMOTE_ADDR", ""),
-                    body[0],
-                )
+                if type(body) is not list:
+                    return _Pieces(body, environ)
+                _queued_from(environ, body[0])
         return body
 
     return floor
+
+
+class _Pieces:
+    """The body of a framework, which is no list."""
+
+    def __init__(self, body, environ):
+        self.body = body
+        self.pieces = iter(body)
+        self.environ = environ
+        self.head = None
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        piece = next(self.pieces)
+        if self.head is None:
+            self.head = piece
+        return piece
+
+    def close(self):
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
+        _queued_from(self.environ, self.head or b"")
+
+
+def _queued_from(environ, head):
+    get = environ.get
+    _queued(
+        "GET",
+        environ["wsgi.url_scheme"],
+        get("HTTP_HOST", ""),
+        environ["PATH_INFO"],
+        environ["QUERY_STRING"],
+        get("HTTP_USER_AGENT", ""),
+        get("HTTP_ACCEPT_LANGUAGE", ""),
+        get("HTTP_REFERER", ""),
+        get("HTTP_COOKIE", ""),
+        get("REMOTE_ADDR", ""),
+        head,
+    )
 
 
 def asgi_floor(app):
@@ -109,13 +140,13 @@ def asgi_floor(app):
             await send(message)
 
         await app(scope, receive, observed)
-        start, first = seen
+        start, first = seen[0], seen[1]
         given = dict(scope["headers"])
-        answered = dict(start["headers"])
+        kind = next(v for n, v in start["headers"] if n.lower() == b"content-type")
         if (
             scope["method"] == "GET"
             and start["status"] == 200
-            and answered[b"content-type"].startswith(b"text/html")
+            and kind.startswith(b"text/html")
             and given.get(b"sec-fetch-mode") == b"navigate"
         ):
 

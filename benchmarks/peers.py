@@ -32,8 +32,11 @@ class PostHog:
             "$pageview", distinct_id=f"{number}.179", properties=PROPERTIES
         )
 
-    def finish(self) -> None:
+    def flush(self) -> None:
         self.client.flush(60)
+
+    def finish(self) -> None:
+        self.flush()
         self.client.shutdown()
 
 
@@ -48,8 +51,11 @@ class Segment:
     def send(self, number: int) -> None:
         self.client.page(f"{number}.179", name="Boston fern", properties=PROPERTIES)
 
-    def finish(self) -> None:
+    def flush(self) -> None:
         self.client.flush()
+
+    def finish(self) -> None:
+        self.flush()
         self.client.shutdown()
 
 
@@ -72,9 +78,12 @@ class Snowplow:
             self.page_view(page_url=URL, page_title="Boston fern", referrer=URL)
         )
 
-    def finish(self) -> None:
+    def flush(self) -> None:
         self.emitter.flush()
         self.emitter.sync_flush()
+
+    def finish(self) -> None:
+        self.flush()
 
 
 PEERS: dict[str, Callable[[str, int], Any]] = {

@@ -1,12 +1,25 @@
-"""The requests and applications that all variants serve."""
+"""The requests that all variants serve, and the pages that answer them."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import count
+from typing import NamedTuple
 
+TITLE = "Boston fern"
 HEAD = b"<!doctype html><html><head><meta charset=utf-8><title>Boston fern</title>"
 SMALL = HEAD + b"<p>A fern.</p>" * 280  # 4 kB
 LARGE = HEAD + b"<p>A fern.</p>" * 7100  # 100 kB
+SMALL_PATH, LARGE_PATH, TITLED_PATH = "/plants/fern", "/plants/forest", "/titled"
+STYLE_PATH, BUY_PATH = "/static/app.css", "/buy"
+HTML = "text/html; charset=utf-8"
+PAGES = {
+    SMALL_PATH: (HTML, SMALL),
+    LARGE_PATH: (HTML, LARGE),
+    TITLED_PATH: (HTML, SMALL),
+    STYLE_PATH: ("text/css", b"body { color: green }"),
+    BUY_PATH: ("application/json", b"{}"),
+}
 AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/141.0.0.0 Safari/537.36"
@@ -31,6 +44,44 @@ AJAX = {
     "sec-fetch-dest": "empty",
     "sec-fetch-mode": "cors",
 }
+STYLE = {
+    **NAVIGATION,
+    "accept": "text/css,*/*;q=0.1",
+    "sec-fetch-dest": "style",
+    "sec-fetch-mode": "no-cors",
+}
+BOT = {
+    "host": "example.com",
+    "user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; "
+    "+http://www.google.com/bot.html)",
+    "accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "accept-encoding": "gzip, deflate, br",
+    "connection": "keep-alive",
+}
+
+
+class Kind(NamedTuple):
+    """One kind of request, and how many hits become of it."""
+
+    name: str
+    path: str
+    headers: dict[str, str]
+    known: bool
+    hits: int
+    method: str = "GET"
+
+
+PAGE_VIEW = Kind("page view, known visitor, 4 kB", SMALL_PATH, NAVIGATION, True, 1)
+KINDS = (
+    Kind("untracked: static path", STYLE_PATH, STYLE, True, 0),
+    Kind("untracked: AJAX", SMALL_PATH, AJAX, True, 0),
+    Kind("untracked: bot", SMALL_PATH, BOT, False, 0),
+    PAGE_VIEW,
+    Kind("page view, known visitor, 100 kB", LARGE_PATH, NAVIGATION, True, 1),
+    Kind("page view, title from context", TITLED_PATH, NAVIGATION, True, 1),
+    Kind("page view, new visitor", SMALL_PATH, NAVIGATION, False, 1),
+    Kind("event", BUY_PATH, AJAX, True, 1, "POST"),
+)
 _addresses = count()
 
 
@@ -40,9 +91,10 @@ def _peer() -> str:
     return f"198.51.{number >> 8}.{number & 255}"
 
 
-def environ_of(headers, cookie=None, path="/plants/fern"):
+def environ_of(headers, cookie=None, path=SMALL_PATH, method="GET"):
+    """Make the environ of a request, as a WSGI server does."""
     environ = {
-        "REQUEST_METHOD": "GET",
+        "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": "",
@@ -52,8 +104,11 @@ def environ_of(headers, cookie=None, path="/plants/fern"):
         "REMOTE_ADDR": _peer(),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https",
-        "wsgi.input": None,
+        "wsgi.input": BytesIO(),
         "wsgi.errors": None,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
     }
     for name, value in headers.items():
         environ["HTTP_" + name.upper().replace("-", "_")] = value
@@ -62,7 +117,8 @@ def environ_of(headers, cookie=None, path="/plants/fern"):
     return environ
 
 
-def scope_of(headers, cookie=None, path="/plants/fern"):
+def scope_of(headers, cookie=None, path=SMALL_PATH, method="GET"):
+    """Make the scope of a request, as an ASGI server does."""
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     if cookie:
         raw.append((b"cookie", cookie.encode()))
@@ -70,7 +126,7 @@ def scope_of(headers, cookie=None, path="/plants/fern"):
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
-        "method": "GET",
+        "method": method,
         "scheme": "https",
         "path": path,
         "raw_path": path.encode(),
@@ -80,28 +136,3 @@ def scope_of(headers, cookie=None, path="/plants/fern"):
         "client": (_peer(), 40000),
         "server": ("127.0.0.1", 8000),
     }
-
-
-def wsgi_app(page=SMALL):
-    headers = [("Content-Type", "text/html; charset=utf-8")]
-
-    def app(environ, start_response):
-        start_response("200 OK", headers)
-        return [page]
-
-    return app
-
-
-def asgi_app(page=SMALL):
-    start = {
-        "type": "http.response.start",
-        "status": 200,
-        "headers": [(b"content-type", b"text/html; charset=utf-8")],
-    }
-    body = {"type": "http.response.body", "body": page}
-
-    async def app(scope, receive, send):
-        await send(start)
-        await send(body)
-
-    return app
