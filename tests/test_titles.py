@@ -263,8 +263,15 @@ def raw_deflate(data):
     return compressor.compress(data) + compressor.flush()
 
 
+def in_members(data):
+    """Compress as Django's GZipMiddleware does with the pieces of a stream."""
+    pieces = (data[:20], b"", data[20:])
+    return b"".join(map(gzip.compress, pieces)) + bytes(8)
+
+
 COMPRESSORS = [
     ("gzip", gzip.compress),
+    ("gzip", in_members),
     ("x-gzip", gzip.compress),
     ("GZIP ", gzip.compress),
     ("deflate", zlib.compress),

@@ -160,3 +160,10 @@ def _site_messages(given: Any, google: Any) -> Iterator[CheckMessage]:
             hint="Remove it, or be sure that you may.",
             id="server_tracking.W005",
         )
+    if given.get("consent_mode") == "cookieless" and not given.get("cookieless_salt"):
+        yield checks.Warning(
+            "The ids of 'cookieless' are made with salts derived from SECRET_KEY: "
+            "whoever has it can recompute them.",
+            hint="Set 'cookieless_salt' to a directory in memory, such as /run/...",
+            id="server_tracking.W006",
+        )

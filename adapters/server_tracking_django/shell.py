@@ -7,6 +7,7 @@ once, by whoever comes first, a WSGI or ASGI middleware around Django included.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -175,22 +176,54 @@ def _finish(observation: Observation, request: HttpRequest, response: Any) -> No
         head = list(response.items())
         for _, cookie in observation.respond(response.status_code, head):
             response.cookies.load(cookie)
+    body = None
     if response.streaming:
         _look_at_stream(observation, response)
     elif observation.wants_body:
-        observation.feed(response.content)
-    close = response.close
+        # Taken as it is now, before others compress it, and read when the visitor has it.
+        body = response.content
+    _end_with(response, request, partial(_end, observation, body))
 
-    def observed_close() -> None:
-        collector.set(observation)
-        try:
-            close()
-        finally:
-            observation.close()
-            observation.release()
 
-    # Django has no hook for the end of a response; it does the same with files.
-    response.close = observed_close
+def _end(
+    observation: Observation, body: bytes | None, close: Callable[[], None]
+) -> None:
+    """End an answer by *close*, and what was observed after it."""
+    collector.set(observation)
+    if body is not None:
+        observation.feed(body)
+    try:
+        close()
+    finally:
+        observation.close()
+        observation.release()
+
+
+def _end_with(
+    response: Any, request: Any, end: Callable[[Callable[[], None]], None]
+) -> None:
+    """Have *end* called when *response* is closed, with what would close it.
+
+    If a middleware gives another answer in its place, as 304, nobody closes it; Django
+    closes the request then. There is no hook for either; it does the same with files.
+    """
+    close_response, close_request = response.close, request.close
+
+    # Each takes itself off: what is left would be memory that only the garbage
+    # collector frees, since response and request hold it, and it them.
+    def closed() -> None:
+        vars(response).pop("close", None)
+        vars(request).pop("close", None)
+        end(close_response)
+
+    def request_closed() -> None:
+        vars(request).pop("close", None)
+        if vars(response).pop("close", None) is not None:
+            end(close_request)
+        else:
+            close_request()
+
+    response.close, request.close = closed, request_closed
 
 
 def _look_at_stream(observation: Observation, response: Any) -> None:

@@ -19,6 +19,7 @@ from server_tracking.messages import (
     track_ping,
 )
 from server_tracking.observation import guarded
+from server_tracking.own_cookie import UNMARK
 from server_tracking_django.conf import get_configuration, get_tracker
 from server_tracking_django.shell import neutral_request
 
@@ -88,13 +89,16 @@ class ConsentView(_SameOriginView):
 class OwnCookieView(_SameOriginView):
     """Mark a browser of the site's staff, which is not tracked from then on.
 
-    Only users with `is_staff` may; Django's protection from forged forms applies.
+    Only users with `is_staff` may; with the query ``?unmark`` anybody takes the mark
+    away again. Django's protection from forged forms applies.
     """
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Set the mark."""
+        """Set the mark, or take it away."""
+        if self.neutral.query == UNMARK:
+            return _empty([get_tracker().own_cookie(self.neutral, marked=False)])
         user = getattr(request, "user", None)
         if user is None or not (user.is_active and user.is_staff):
             return HttpResponse(status=403)

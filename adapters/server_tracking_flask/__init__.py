@@ -10,7 +10,7 @@ def create_app():
 """
 
 from server_tracking import track_event, track_pageview
-from server_tracking_flask.endpoints import consent
+from server_tracking_flask.endpoints import consent, own
 from server_tracking_flask.extension import ServerTracking
 from server_tracking_flask.parameters import get_default_parameters, get_title
 
@@ -19,6 +19,7 @@ __all__ = [
     "consent",
     "get_default_parameters",
     "get_title",
+    "own",
     "track_event",
     "track_pageview",
 ]

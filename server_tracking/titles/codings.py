@@ -24,6 +24,9 @@ class Decoding(msgspec.Struct):
     slice: int = 1024
 
 
+_GZIP = zlib.MAX_WBITS | 16
+_MEMBER = b"\x1f\x8b"
+
 IDENTITY = Decoding(lambda data, _: data, (), 8 * 1024)
 
 
@@ -32,7 +35,7 @@ def decoding_of(coding: str) -> Decoding | None:
     if coding in ("", "identity"):
         return IDENTITY
     if coding in ("gzip", "x-gzip"):
-        return Decoding(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress)
+        return Decoding(_gzipped())
     if coding == "deflate":
         return Decoding(_deflated())
     if coding == "br":
@@ -40,6 +43,22 @@ def decoding_of(coding: str) -> Decoding | None:
     if coding == "zstd":
         return _zstd()
     return None
+
+
+def _gzipped() -> Callable[[bytes, int], bytes]:
+    """Undo "gzip": members one after the other, as Django makes one of each piece."""
+    stream = zlib.decompressobj(_GZIP)
+
+    def decode(data: bytes, limit: int) -> bytes:
+        nonlocal stream
+        decoded = stream.decompress(data, limit)
+        # RFC 1952 section 2.2; what else follows a member is padding.
+        while stream.unused_data.startswith(_MEMBER) and len(decoded) < limit:
+            data, stream = stream.unused_data, zlib.decompressobj(_GZIP)
+            decoded += stream.decompress(data, limit - len(decoded))
+        return decoded
+
+    return decode
 
 
 def _deflated() -> Callable[[bytes, int], bytes]:

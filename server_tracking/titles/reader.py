@@ -104,7 +104,10 @@ class TitleReader:
         if not self._begun:
             data = self._begin(data)
         if self._transcoder is not None:
-            data = self._transcoder.decode(data).encode("utf-8", "replace")
+            try:
+                data = self._transcoder.decode(data).encode("utf-8", "replace")
+            except UnicodeError:  # "replace" replaces no broken ISO-2022-JP escapes
+                return True
         head = self._head
         seen = max(0, len(head) - len(b"</title>"))
         head += data

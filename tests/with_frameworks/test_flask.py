@@ -300,6 +300,7 @@ def test_a_template_rendered_outside_of_a_request_does_no_harm(make_app, sender)
 
 
 def test_a_before_request_hook_that_answers_is_a_page_view(make_app, sender):
+    # peers.md, row 35: other hooks may keep ours from running.
     app = make_app()
     app.before_request(lambda: "<title>Closed today</title>")
 
@@ -307,6 +308,18 @@ def test_a_before_request_hook_that_answers_is_a_page_view(make_app, sender):
 
     assert [hit.context.page.title for hit in sender.hits] == ["Closed today"]
     assert sender.hits[0].context.page.route == "/"
+
+
+@pytest.mark.parametrize("hook", ["before_request", "after_request"])
+def test_an_error_in_a_hook_is_told_once(make_tracker, sender, hook):
+    # peers.md, row 35: an error in a hook, before or after that of the page.
+    app = Flask("shop")
+    app.get("/")(lambda: "<title>A page</title>")
+    getattr(app, hook)(lambda *_: {}["missing"])
+    ServerTracking(app, make_tracker(pageview_server_exceptions=True))
+
+    assert open_page(app).status_code == 500
+    assert [hit.description for hit in sender.hits] == ["KeyError"]
 
 
 def test_errors_reach_the_server_where_flask_hands_them_on(make_tracker, sender):
