@@ -6,9 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import anyio
-import anyio.to_thread
-
 from server_tracking.exchange import request_from_scope
 from server_tracking.observation import OBSERVED, Observation
 from server_tracking.tracker import Tracker, collector
@@ -64,21 +61,31 @@ class TrackingMiddleware:
             observation.fail(error)
             raise
         finally:
-            await self._close(observation)
+            if not observation.closed:
+                await self._close(observation)
 
     def _observed_send(self, observation: Observation, send: Send) -> Send:
-        async def observed(message: Message) -> None:
+        # What it returns is `send`'s own to await: a coroutine around it for each
+        # message cost 0.4 µs.
+        def observed(message: Message) -> Awaitable[None]:
             kind = message["type"]
             if kind == "http.response.start":
                 if observation.attentive:
                     message = _observed_start(observation, message)
-            elif kind == "http.response.body" and observation.wants_body:
+                return send(message)
+            if kind == "http.response.body" and observation.wants_body:
                 observation.feed(message.get("body", b""))
-            await send(message)
             if kind in _LAST_PIECES and not message.get("more_body", False):
-                await self._close(observation)
+                return self._last(observation, send, message)
+            return send(message)
 
         return observed
+
+    async def _last(
+        self, observation: Observation, send: Send, message: Message
+    ) -> None:
+        await send(message)
+        await self._close(observation)
 
     def _flushing_send(self, send: Send) -> Send:
         async def flushing(message: Message) -> None:
@@ -89,15 +96,18 @@ class TrackingMiddleware:
         return flushing
 
     async def _flush(self) -> None:
+        import anyio  # not before it is needed: it takes 5 ms
+
         # The server may give up on us; what is under way comes to its end.
         with anyio.CancelScope(shield=True):
             if not await self.tracker.aflush(LAST_FLUSH):
                 logger.warning("Not all hits could be sent before the end.")
 
     async def _close(self, observation: Observation) -> None:
-        if observation.closed:
-            return
         if self.tracker.blocks:
+            import anyio
+            import anyio.to_thread
+
             # A client that leaves cancels us; the hits are made all the same.
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(observation.close)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from urllib.parse import unquote_to_bytes
+from zlib import crc32
 
 from server_tracking.hits import Campaign
 
-__all__ = ["campaign_from"]
+__all__ = ["campaign_from", "campaign_mark"]
 
 _LONGEST_QUERY = 8 * 1024
 _MOST_PARAMETERS = 100
@@ -78,6 +79,20 @@ def campaign_from(query: str) -> Campaign:
             if name in _CLICK_IDS
         },
     )
+
+
+def campaign_mark(query: str) -> int:
+    """Make a number of 24 bits that stands for the campaign of *query*; 0 for none.
+
+    It is enough to tell that another one has brought the visitor back, and too little
+    to say which.
+    """
+    found = campaign_from(query)
+    if found is _NONE:
+        return 0
+    said = (found.source, found.medium, found.name, found.term, found.content, found.id)
+    text = "\0".join([part or "" for part in said] + sorted(found.click_ids.values()))
+    return crc32(text.encode("utf-8", "replace")) & 0xFFFFFF or 1
 
 
 def _first(found: dict[str, str], names: tuple[str, ...]) -> str | None:

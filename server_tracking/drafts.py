@@ -8,7 +8,7 @@ and need nothing but texts.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +61,11 @@ class ContextDraft:
         self.size = request.detach() + (len(title) if title else 0)
 
     @property
+    def scrub(self) -> Callable[[str], str] | None:
+        """What the site scrubs beside what is scrubbed always."""
+        return self._extractor.settings.own_scrubber
+
+    @property
     def context(self) -> Context:
         """The context; personal data is taken out of all strings."""
         if self._context is None:
@@ -103,5 +108,5 @@ class HitDraft:
         if self._hit is None:
             fields = {**self._fields, "time": self.time}
             hit = self._kind(context=self._draft.context, **fields)
-            self._hit = scrubbed_hit(hit)
+            self._hit = scrubbed_hit(hit, self._draft.scrub)
         return self._hit

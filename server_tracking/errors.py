@@ -11,11 +11,16 @@ this library reaches a visitor.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "ConfigurationError",
     "InvalidParametersError",
     "TrackingError",
     "TransportError",
+    "unknown_option",
+    "whereabouts",
 ]
 
 
@@ -55,3 +60,25 @@ class TransportError(TrackingError):
     def __init__(self, message: str, *, processed: bool) -> None:
         super().__init__(message)
         self.processed = processed
+
+
+def unknown_option(name: str, known: Iterable[str]) -> ConfigurationError:
+    """Say that there is no option *name*, and which of the *known* ones is nearest."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return ConfigurationError(
+        f"Unknown option {name!r}; did you mean {near[0]!r}?", option=name
+    )
+
+
+def whereabouts(error: BaseException) -> str:
+    """Say where *error* was raised, the innermost place last.
+
+    Neither its message nor a value is in it: both may be what a visitor has typed.
+    """
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return " > ".join(places)

@@ -122,7 +122,8 @@ class Request:
         return len(self.path) + len(self.query) + sum(map(len, kept.values()))
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.path[:200]!r}>"
+        # Paths are full of what nobody should find in a log.
+        return f"<Request {self.method} of {self.host or 'no host'}>"
 
 
 class Response:
@@ -182,9 +183,12 @@ class _LazyRequest(Request):
 
     def __getattr__(self, name: str) -> Any:
         if name == "address":
-            self.address = self._read_address()
-        elif name in _URL_PARTS:
+            self.address = address = self._read_address()
+            return address
+        if name in _URL_PARTS:
             self._read_url()
+        elif name in ("_source", "headers"):
+            self._read_kept()
         else:
             raise AttributeError(name)
         return getattr(self, name)
@@ -195,34 +199,45 @@ class _LazyRequest(Request):
     def _read_url(self) -> None:
         raise NotImplementedError
 
+    def _read_kept(self) -> None:
+        raise AttributeError(self)  # what was taken away without leaving a trace
+
 
 _URL_PARTS = frozenset({"host", "path", "query", "root_path", "scheme"})
 
 
 class _EnvironRequest(_LazyRequest):
-    __slots__ = ("_script_name",)
+    __slots__ = ("_kept", "_script_name")
 
     def __init__(self, environ: Mapping[str, Any], address_rule: AddressRule) -> None:
+        get = environ.get
         self._source = environ
         self._address_rule = address_rule
-        self.headers = _EnvironHeaders(environ)
-        self._script_name: str = environ.get("SCRIPT_NAME") or ""
-        self.method = environ.get("REQUEST_METHOD") or "GET"
-        self.path_info = _utf8(environ.get("PATH_INFO") or "")
+        self.headers = _EnvironHeaders(get)
+        self._script_name: str = get("SCRIPT_NAME") or ""
+        self.method = get("REQUEST_METHOD") or "GET"
+        self.path_info = path = get("PATH_INFO") or ""
+        if not path.isascii():
+            self.path_info = _utf8(path)
 
     def _read_address(self) -> str | None:
-        peer = self._source.get("REMOTE_ADDR")
-        return self._address_rule(peer, _EnvironHeaders(self._source).lines)
+        return self._address_rule(self._source.get("REMOTE_ADDR"), self._lines)
+
+    def _lines(self, name: str) -> Sequence[str]:
+        value = self._source.get(_header_key(name))
+        return (value,) if value else ()
 
     def detach(self) -> int:
         _ = self.address  # read now: the raw one is not kept
-        get = self._source.get
-        kept = {key: value for key in _KEPT_KEYS if (value := get(key))}
-        self._source = kept
-        self.headers = _EnvironHeaders(kept)
-        # Some servers make the port a number, against PEP 3333.
-        texts = [value for value in kept.values() if type(value) is str]
-        return len(self.path_info) + sum(map(len, texts))
+        # A tuple takes 1 µs, and a third of the memory of a dictionary.
+        self._kept = kept = tuple(map(self._source.get, _KEPT_KEYS))
+        del self._source, self.headers
+        by_client = filter(None, kept[: len(_KEYS_BY_CLIENT)])
+        return len(self.path_info) + sum(map(len, by_client))
+
+    def _read_kept(self) -> None:
+        self._source = kept = dict(zip(_KEPT_KEYS, self._kept, strict=True))
+        self.headers = _EnvironHeaders(kept.get)
 
     def _read_url(self) -> None:
         get = self._source.get
@@ -237,14 +252,12 @@ class _EnvironRequest(_LazyRequest):
         self.query = get("QUERY_STRING") or ""
 
 
-_KEPT_KEYS = (
+_KEYS_BY_CLIENT = (
     "HTTP_HOST",
-    "wsgi.url_scheme",
     "QUERY_STRING",
-    "SERVER_NAME",
-    "SERVER_PORT",
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEPT_HEADERS),
 )
+_KEPT_KEYS = (*_KEYS_BY_CLIENT, "wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT")
 
 
 class _ScopeRequest(_LazyRequest):
@@ -266,8 +279,12 @@ class _ScopeRequest(_LazyRequest):
 
     def _read_address(self) -> str | None:
         client = self._source.get("client")
-        lines = _ScopeHeaders(self._source).lines
-        return self._address_rule(client[0] if client else None, lines)
+        return self._address_rule(client[0] if client else None, self._lines)
+
+    def _lines(self, name: str) -> Sequence[str]:
+        raw_name = name.encode("latin-1")
+        raw = self._source.get("headers") or ()
+        return [v.decode("latin-1") for k, v in raw if k.lower() == raw_name]
 
     def detach(self) -> int:
         _ = self.address  # read now: the raw one is not kept
@@ -323,16 +340,12 @@ def _utf8(text: str) -> str:
 class _EnvironHeaders:
     __slots__ = ("_get",)
 
-    def __init__(self, environ: Mapping[str, Any]) -> None:
-        self._get = environ.get
+    def __init__(self, get: Callable[[str], Any]) -> None:
+        self._get = get
 
     def get(self, name: str, /) -> str | None:
         value: str | None = self._get(_environ_keys.get(name) or _environ_key(name))
         return value
-
-    def lines(self, name: str) -> Sequence[str]:
-        value = self._get(_header_key(name))
-        return (value,) if value else ()
 
 
 # Names come from our own code and from the site's, never from clients. Headers that
@@ -365,10 +378,6 @@ class _ScopeHeaders:
         value = found.get(_raw_names.get(name) or _raw_name(name))
         return None if value is None else value.decode("latin-1")
 
-    def lines(self, name: str) -> Sequence[str]:
-        raw_name = name.encode("latin-1")
-        return [v.decode("latin-1") for k, v in self._raw if k.lower() == raw_name]
-
     def detach(self) -> int:
         """Keep what a context needs; returns how many bytes that is."""
         found = self._read() if self._found is None else self._found
@@ -378,8 +387,10 @@ class _ScopeHeaders:
 
     def _read(self) -> dict[bytes, bytes]:
         raw = list(self._raw)
-        found = {name.lower(): value for name, value in raw}
-        if len(found) < len(raw):
+        found = dict(raw)
+        # Servers write names in lower case (ASGI specification, HTTP scope), so that
+        # one look at all of them is enough: 1 µs less.
+        if not b"".join(found).islower() or len(found) < len(raw):
             found.clear()
             for given, value in raw:
                 name = given.lower()

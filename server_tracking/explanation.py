@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from server_tracking.browser_tags import recognized
 from server_tracking.consent import ConsentState, Decision
 from server_tracking.cookies import cookie_value
 from server_tracking.exchange import Request, Response
@@ -14,7 +15,10 @@ from server_tracking.extractor import Extractor, Recognition, get_title
 from server_tracking.filters import refusal_of_response
 from server_tracking.hits import Context, PageView
 from server_tracking.reasons import Reason
+from server_tracking.scrubbing import scrubbed_text
+from server_tracking.settings import Settings
 from server_tracking.systems import System, may_be_told
+from server_tracking.traits import device_of
 
 __all__ = ["Explanation", "Step", "explanation_of"]
 
@@ -66,7 +70,8 @@ def explanation_of(
     now = time.time()
     steps: list[Step] = []
     reason = _page_refusal(request, response, extractor, steps)
-    recognition = extractor.recognize(request, now)
+    systems = tuple(systems)
+    recognition = recognized(extractor, systems, request)
     steps += _consent_steps(request, recognition, extractor)
     if recognition.refusal is not None:
         meaning = recognition.refusal.meaning
@@ -90,6 +95,7 @@ def _page_refusal(
     said = ", ".join(
         f"{name}: {value}" for name in _REQUEST_HEADERS if (value := header(name))
     )
+    said = scrubbed_text(said, _LONGEST_SOURCE)
     steps.append(
         Step("request", "may be a page view" if reason is None else str(reason), said)
     )
@@ -108,6 +114,7 @@ def _page_refusal(
     return reason
 
 
+_LONGEST_SOURCE = 500
 _REQUEST_HEADERS = (
     "sec-fetch-mode",
     "sec-fetch-dest",
@@ -131,7 +138,7 @@ def _consent_steps(
     return [
         Step("consent", decided.state, _consent_source(decided, extractor)),
         Step("mode", settings.consent_mode, f"stored: {stored}"),
-        Step("user agent", request.headers.get("user-agent") or "none"),
+        Step("user agent", device_of(request.headers.get).user_agent or "none"),
     ]
 
 
@@ -168,6 +175,7 @@ def _context_steps(
         by = "a hash of browser and address, for today; nothing is stored"
     return [
         Step("visitor", "known" if known else "new", by),
+        *_tag_steps(context, settings),
         Step("visit", f"no. {session.number}", "new" if session.is_new else "goes on"),
         Step("address", context.address or "not told", _address_source(extractor)),
         Step("url", page.url or "unknown", "without what may be personal"),
@@ -176,6 +184,13 @@ def _context_steps(
         Step("language", context.device.language or "unknown", "accept-language"),
         Step("campaign", context.campaign.source or "none"),
     ]
+
+
+def _tag_steps(context: Context, settings: Settings) -> list[Step]:
+    if not settings.adopt_browser_ids:
+        return []
+    named = ", ".join(ids.system for ids in context.visitor.browser_ids)
+    return [Step("ids of browser tags", named or "none", "adopt_browser_ids")]
 
 
 def _address_source(extractor: Extractor) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping
 from functools import lru_cache
 from typing import Any
-from zlib import crc32
 
 import msgspec
 
-from server_tracking.addresses import anonymized, visitor_address
+from server_tracking.addresses import address_rule_from
 from server_tracking.agents import Agent, agent_of
+from server_tracking.campaigns import campaign_mark
 from server_tracking.consent import (
     ConsentState,
     Decision,
@@ -30,26 +30,27 @@ from server_tracking.cookies import (
     may_carry_cookie,
 )
 from server_tracking.exchange import (
-    AddressRule,
     Request,
     Response,
     request_from_environ,
     request_from_scope,
 )
-from server_tracking.filters import is_in_sample, refusal_of_request
+from server_tracking.filters import is_host_of, is_in_sample, refusal_of_request
 from server_tracking.hits import (
     Consent,
     Context,
     Page,
-    Session,
     Visitor,
 )
 from server_tracking.reasons import Reason
+from server_tracking.recognition import UNRECOGNIZED, Recognition, nobody
 from server_tracking.referrers import is_spam
 from server_tracking.salts import DerivedSalt
 from server_tracking.scrubbing import (
     DEFAULT_KEEP,
     narrowed,
+    scrubbed_campaign,
+    scrubbed_page,
     scrubbed_referrer,
     scrubbed_text,
     scrubbed_url,
@@ -61,7 +62,6 @@ from server_tracking.traits import campaign_of, device_of
 from server_tracking.visitors import (
     Identity,
     identity_from,
-    new_client_id,
     session_at,
 )
 
@@ -77,26 +77,6 @@ __all__ = [
 
 _DAY = 24 * 3600
 _TITLE_LIMIT = 512
-
-
-class Recognition(msgspec.Struct, frozen=True):
-    """Who made a request, as far as the visitor allows to know.
-
-    *refusal* says why nothing may be sent, or is None. *identity* is what the id
-    cookie shall say, *renew* whether it has to be written for that. *agent* is the
-    AI agent that made the request, if it is told.
-    """
-
-    decision: Decision
-    refusal: Reason | None = None
-    identity: Identity | None = None
-    session: Session | None = None
-    renew: bool = False
-    agent: Agent | None = None
-
-
-UNRECOGNIZED = Recognition(decision("opt-in"), Reason.UNRESOLVED)
-"""What is known of a request whose recognition failed: nothing may be sent."""
 
 
 class Extractor:
@@ -119,6 +99,11 @@ class Extractor:
             settings.cookie_status_refused: ConsentState.DENIED,
         }
         self._resolver = settings.resolver
+        unspoken = decision(settings.consent_mode)
+        if settings.reuse_needs_consent:
+            unspoken = without_reuse(unspoken)
+        # Of most visitors nothing is said, and no table needs to be asked.
+        self._unspoken = unspoken if settings.resolver is None else None
         self._days = (
             DailyIds(settings.salt_store or DerivedSalt(keys[0]), settings.cookie_salt)
             if settings.consent_mode == "cookieless"
@@ -129,14 +114,20 @@ class Extractor:
             if settings.keep_params == "all"
             else DEFAULT_KEEP | frozenset(settings.keep_params)
         )
-        self.address_rule: AddressRule = _address_rule(settings)
+        self.address_rule = address_rule_from(
+            settings.proxy_trust, settings.anonymize_ip
+        )
         self._exclusion = settings.exclusion
         self._rules = settings.page_view_rules
         self._is_bot = settings.bot_test if settings.ignore_bots else None
         self._excludes = settings.further_exclusion
 
-    def page_refusal(self, request: Request) -> Reason | None:
-        """Say why *request* is no page view, or None if its answer decides."""
+    def page_refusal(self, request: Request, *, robots: bool = False) -> Reason | None:
+        """Say why *request* is no page view, or None if its answer decides.
+
+        With *robots*, being made by one is a reason too: `recognize` says the same,
+        but costs more.
+        """
         reason = refusal_of_request(
             request.method,
             request.path_info,
@@ -144,9 +135,15 @@ class Extractor:
             self._exclusion,
             self._rules,
         )
-        if reason is None and self._excludes is not None and self._excludes(request):
+        if reason is not None:
+            return reason
+        if self._excludes is not None and self._excludes(request):
             return Reason.EXCLUDED
-        return reason
+        if robots and self._is_bot is not None:
+            user_agent = request.headers.get("user-agent")
+            if self._is_bot(user_agent):
+                return self._bot_refusal(agent_of(user_agent))
+        return None
 
     def recognize(
         self, request: Request, now: float, *, action: str | None = None
@@ -159,23 +156,33 @@ class Extractor:
         header = request.headers.get
         cookies = header("cookie")
         decided = self._decision(request, action, cookies)
-        refusal = self._refusal(decided, cookies, header)
+        refusal = self._refusal(decided, cookies, header, now)
+        hosts = settings.site_hosts
+        if hosts and not is_host_of(hosts, request.host):
+            refusal = Reason.FOREIGN
         if refusal is not None:
             if refusal is not Reason.BOT:
                 return Recognition(decided, refusal)
             return self._recognized_bot(decided, header("user-agent"))
         if not decided.stored:
             return self._recognized_by_day(request, decided, now)
-        cookie = self._ids.verified(cookie_value(cookies, self._id_name(request)))
-        known = identity_from(cookie, now, settings.cookie_max_age)
+        known = self.known(request, now)
         if known is not None and known.granted and not decided.keep:
             known = None  # the grant has run out, and the id was kept by it
-        identity, session, renew = session_at(known, now, settings.session_rules)
+        rules = settings.session_rules
+        campaign = campaign_mark(request.query) if rules.campaign else 0
+        identity, session, renew = session_at(known, now, rules, campaign)
         if decided.keep != bool(identity.granted):
             granted = int(now) if decided.keep else 0
             identity = msgspec.structs.replace(identity, granted=granted)
             renew = True
         return Recognition(decided, self._sampled(identity), identity, session, renew)
+
+    def known(self, request: Request, now: float) -> Identity | None:
+        """Read the id cookie of *request*; None without one that is ours and good."""
+        cookies = request.headers.get("cookie")
+        cookie = self._ids.verified(cookie_value(cookies, self._id_name(request)))
+        return identity_from(cookie, now, self.settings.cookie_max_age)
 
     def _recognized_by_day(
         self, request: Request, decided: Decision, now: float
@@ -198,11 +205,14 @@ class Extractor:
 
     def _recognized_bot(self, decided: Decision, user_agent: str | None) -> Recognition:
         agent = agent_of(user_agent)
+        refusal = self._bot_refusal(agent)
+        return Recognition(decided, refusal, agent=None if refusal else agent)
+
+    def _bot_refusal(self, agent: Agent | None) -> Reason | None:
         if agent is None:
-            return Recognition(decided, Reason.BOT)
-        if self.settings.agent_policies[agent.kind] == "drop":
-            return Recognition(decided, Reason.AGENT)
-        return Recognition(decided, agent=agent)
+            return Reason.BOT
+        drops = self.settings.agent_policies[agent.kind] == "drop"
+        return Reason.AGENT if drops else None
 
     def cookies(
         self, request: Request, recognition: Recognition, now: float
@@ -239,11 +249,21 @@ class Extractor:
             ]
         return written
 
-    def own_cookie(self, request: Request) -> str:
-        """Write the Set-Cookie value that marks the sender as the site's own."""
-        value = self._own.sign("1")
-        name = self.settings.own_cookie_name
-        return self._cookie(request, name, value, self.settings.cookie_max_age)
+    def own_cookie(self, request: Request, now: float, *, marked: bool = True) -> str:
+        """Write the Set-Cookie value that marks the sender as the site's own, or not."""
+        name, max_age = self.settings.own_cookie_name, self.settings.own_cookie_max_age
+        if not marked:
+            return self._cookie(request, name, "", 0)
+        value = self._own.sign(str(int(now)))
+        return self._cookie(request, name, value, max_age)
+
+    def _is_own(self, cookies: str | None, now: float) -> bool:
+        settings = self.settings
+        value = self._own.verified(cookie_value(cookies, settings.own_cookie_name))
+        # A browser can keep a cookie for longer; the day of the mark is signed.
+        return (
+            value is not None and -_DAY < now - int(value) < settings.own_cookie_max_age
+        )
 
     def context(
         self,
@@ -257,17 +277,20 @@ class Extractor:
     ) -> Context:
         """Tell who, where and how; personal data is taken out of all strings."""
         identity, session = recognition.identity, recognition.session
+        reuse, scrub = recognition.decision.reuse, self.settings.own_scrubber
         if identity is None or session is None:
-            visitor, session = _nobody(time.time(), recognition.agent)
+            visitor, session = nobody(time.time(), recognition.agent)
         else:
             is_new = session.is_new and session.number == 1
-            told = scrubbed_user_id(user_id) if recognition.decision.reuse else None
-            visitor = Visitor(identity.client_id, told, is_new)
+            told = scrubbed_user_id(user_id, scrub) if reuse else None
+            ids = recognition.browser_ids
+            visitor = Visitor(identity.client_id, told, is_new, ids)
+        campaign = campaign_of(request.query, reuse)
         return Context(
             visitor,
             session,
             self._page(request, title, route, encoding),
-            campaign_of(request.query, recognition.decision.reuse),
+            campaign if scrub is None else scrubbed_campaign(campaign, scrub),
             device_of(request.headers.get),
             request.address,
             recognition.decision.consent if recognition.refusal is None else _REFUSED,
@@ -277,6 +300,15 @@ class Extractor:
         self, request: Request, action: str | None, cookies: str | None
     ) -> Decision:
         settings, header = self.settings, request.headers.get
+        if (
+            self._unspoken is not None
+            and action is None
+            and settings.cookie_action not in (cookies or "")
+            and settings.cookie_status not in (cookies or "")
+            and header("sec-gpc") is None
+            and header("dnt") is None
+        ):
+            return self._unspoken
         signal = (settings.honor_gpc and _objects(header("sec-gpc"))) or (
             settings.honor_dnt and header("dnt") == "1"
         )
@@ -307,9 +339,11 @@ class Extractor:
         decided: Decision,
         cookies: str | None,
         header: Callable[[str], str | None],
+        now: float,
     ) -> Reason | None:
         settings = self.settings
-        if self._own.verified(cookie_value(cookies, settings.own_cookie_name)):
+        own = cookies is not None and settings.own_cookie_name in cookies
+        if own and self._is_own(cookies, now):
             return Reason.OWN
         if not decided.track:
             return _REFUSALS[decided.state]
@@ -341,6 +375,8 @@ class Extractor:
             route,
             encoding,
         )
+        if self.settings.own_scrubber is not None:
+            page = scrubbed_page(page, self.settings.own_scrubber)
         narrowing = self.settings.narrowing
         return page if narrowing is None else narrowed(page, narrowing)
 
@@ -425,33 +461,11 @@ _REFUSALS = {
     ConsentState.DENIED: Reason.DENIED,
 }
 _REFUSED = Consent(analytics=False)
-# Nothing is set for the site's own people, nor where nothing could be read.
-_UNTOUCHED = frozenset({Reason.OWN, Reason.UNRESOLVED})
-
-
-def _nobody(now: float, agent: Agent | None) -> tuple[Visitor, Session]:
-    if agent is not None:
-        # It keeps no cookie: one visitor for each agent and day.
-        day = int(now) // _DAY * _DAY
-        return Visitor(f"{crc32(agent.name.encode())}.{day}"), Session(id=day)
-    return Visitor(new_client_id(now), is_new=True), Session(id=int(now), is_new=True)
+# Nothing is set for the site's own people, where nothing could be read, nor by what is
+# another site's name.
+_UNTOUCHED = frozenset({Reason.OWN, Reason.UNRESOLVED, Reason.FOREIGN})
 
 
 def _objects(sec_gpc: str | None) -> bool:
     """Read Sec-GPC: several lines with at least one 1 count as one (w3c/gpc)."""
     return sec_gpc is not None and "1" in (v.strip() for v in sec_gpc.split(","))
-
-
-def _address_rule(settings: Settings) -> AddressRule:
-    trust = settings.proxy_trust
-    trusting = bool(settings.trusted_proxies or settings.trusted_hops)
-    header = settings.forwarded_header.lower()
-    if settings.anonymize_ip and not trusting:
-        return lambda peer, _lines: anonymized(peer)
-
-    def rule(peer: str | None, lines: Callable[[str], Sequence[str]]) -> str | None:
-        forwarded = lines(header) if trusting else ()
-        address = visitor_address(peer, forwarded, trust)
-        return anonymized(address) if settings.anonymize_ip else address
-
-    return rule

@@ -26,6 +26,7 @@ __all__ = [
     "exclusion_from",
     "further_exclusion_from",
     "hosts_from",
+    "is_host_of",
     "is_in_sample",
     "is_probe",
     "refusal_of_request",
@@ -101,13 +102,26 @@ def exclusion_from(prefixes: Iterable[str], patterns: Iterable[str] = ()) -> Exc
     return Exclusion(found, re.compile("|".join(f"(?:{s})" for s in sources)))
 
 
-def hosts_from(hosts: Iterable[str]) -> frozenset[str]:
+def is_content_type(kind: str) -> bool:
+    """Tell whether *kind* is a media type in lower case, without parameters."""
+    return kind.count("/") == 1 and kind == kind.lower() and ";" not in kind
+
+
+def hosts_from(hosts: Iterable[str], option: str = _HOSTS) -> frozenset[str]:
     """Read host names, without scheme and port; raises `ConfigurationError`."""
     found = frozenset(host.lower() for host in hosts)
     for host in found:
         if not _HOST.fullmatch(host):
-            raise _wrong(host, "a host name such as 'staging.example.com'", _HOSTS)
+            raise _wrong(host, "a host name such as 'staging.example.com'", option)
     return found
+
+
+def is_host_of(hosts: frozenset[str], host: str | None) -> bool:
+    """Tell whether *host* is one of *hosts*, or below one that begins with a dot."""
+    name = _PORT.sub("", host or "").lower()
+    if name in hosts:
+        return True
+    return any(h[0] == "." and (name.endswith(h) or name == h[1:]) for h in hosts)
 
 
 def further_exclusion_from(

@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 __all__ = [
+    "BrowserIds",
     "Campaign",
     "Consent",
     "Context",
@@ -50,16 +51,39 @@ def new_hit_id() -> UUID:
     return UUID(int=number | 4 << 76 | 0x8000 << 48)
 
 
+class BrowserIds(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the tag of a *system* in the browser calls the visitor and the visit.
+
+    *account* tells apart what has an id of its own: property, site, project. *session*
+    is None where the tag has no visit that goes on, *session_number* 0 where unknown.
+    """
+
+    system: str
+    account: str
+    visitor: str
+    session: int | str | None = None
+    session_number: int = 0
+
+
 class Visitor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who: a random *client_id*, and *user_id* if the site has told it.
 
     *client_id* has the form of Google's own, ``<random>.<unix seconds of the first
-    visit>``, which every system accepts.
+    visit>``, which every system accepts. *browser_ids* are those that systems' own
+    tags have given the visitor, if the site adopts them.
     """
 
     client_id: str
     user_id: str | None = None
     is_new: bool = False
+    browser_ids: tuple[BrowserIds, ...] = ()
+
+    def known_to(self, system: str, account: str) -> BrowserIds | None:
+        """Return the ids that the tag of *system* has given the visitor, if any."""
+        for ids in self.browser_ids:
+            if ids.system == system and ids.account == account:
+                return ids
+        return None
 
 
 class Session(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,7 +17,9 @@ import msgspec
 from server_tracking.errors import ConfigurationError
 from server_tracking.exchange import Headers, Request, Response, public_host
 from server_tracking.extractor import get_default_parameters
+from server_tracking.observation import guarded
 from server_tracking.tracker import Tracker
+from server_tracking.withdrawals import tell_withdrawal
 
 __all__ = ["CONSENT_ACTIONS", "Ping", "consent_cookies", "is_same_origin", "track_ping"]
 
@@ -99,6 +101,7 @@ def consent_cookies(
     """Write the Set-Cookie values that follow from what the visitor has decided."""
     now = time.time()
     recognition = tracker.extractor.recognize(request, now, action=action)
+    guarded(tracker, None, tell_withdrawal, tracker.extractor, request, recognition)
     return tracker.extractor.cookies(request, recognition, now)
 
 

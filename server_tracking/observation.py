@@ -13,8 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from server_tracking.agents import Agent
+from server_tracking.browser_tags import recognized
 from server_tracking.cookies import may_carry_cookie
 from server_tracking.drafts import ContextDraft, HitDraft
+from server_tracking.errors import whereabouts
 from server_tracking.exchange import AddressRule, Request
 from server_tracking.extractor import UNRECOGNIZED, Recognition
 from server_tracking.filters import is_probe, refusal_of_response
@@ -30,6 +33,7 @@ from server_tracking.notices import HEADER, notice_of, wants_notice
 from server_tracking.reasons import Reason
 from server_tracking.titles import TitleReader, content_charset
 from server_tracking.tracker import Tracker, collector
+from server_tracking.withdrawals import tell_withdrawal
 
 __all__ = ["OBSERVED", "Observation", "current", "guarded"]
 
@@ -59,12 +63,12 @@ def guarded(tracker: Tracker, default: T, step: Callable[..., T], *args: Any) ->
         if tracker.settings.strict:
             raise
         # The 1st, 2nd, 4th, 8th ... error: never a line for each request. Messages of
-        # errors may hold personal data; only DEBUG shows them.
+        # errors may hold personal data: strict=True shows them, no log does.
         count = tracker.count_error()
         if count & (count - 1) == 0:
             kind = type(error).__name__
             logger.warning("Tracking failed with %s, error no. %d", kind, count)
-            logger.debug("The error in full:", exc_info=error)
+            logger.debug("It came from %s", whereabouts(error))
         return default
 
 
@@ -79,9 +83,10 @@ class Observation:
     title: str | None = None
     status: int | None = None
     closed: bool = False
+    attentive: bool = True
+    """Whether the head of the answer matters: for a page view or an event."""
     wants_body: bool = False
     events_only: bool = False  # the rules make no page view of it, and no exception
-    _judged: bool = False
     _page_refusal: Reason | None = None
     _is_page: bool = False
     _page_by_hand: bool = False
@@ -98,6 +103,7 @@ class Observation:
     _recognition: Recognition | None = None
     _draft: ContextDraft | None = None
     _params: dict[str, Scalar] | None = None
+    _hits: list[tuple[type[Hit], Mapping[str, Any]]] | None = None
 
     def __init__(
         self,
@@ -108,11 +114,10 @@ class Observation:
         self.tracker = tracker
         self._source: Source | None = source
         self._request_from: Callable[..., Request] = request_from
-        # Read now: for what is mounted, frameworks rewrite the path in the source
-        # (Bottle, Starlette, Werkzeug's dispatcher).
-        self._request = guarded(tracker, None, self._read)
         self._begun = time.perf_counter()
-        self._hits: list[tuple[type[Hit], Mapping[str, Any]]] = []
+        # Where the site's own rule fails, nothing counts.
+        self._page_refusal = Reason.UNRESOLVED
+        guarded(tracker, None, self._judge)
 
     # For handlers.
 
@@ -120,7 +125,8 @@ class Observation:
     def request(self) -> Request:
         """The request as it came; most of it is read when it is first asked for."""
         if self._request is None:
-            self._request = self._read()
+            rule = self.tracker.extractor.address_rule
+            self._request = self._request_from(self._source, rule)
         return self._request
 
     @property
@@ -165,7 +171,7 @@ class Observation:
         self, title: str | None = None, params: Mapping[str, Scalar] | None = None
     ) -> None:
         """Count this request as a page view, whatever the rules say of it; once."""
-        self._page_by_hand = True
+        self._page_by_hand = self.attentive = True
         if title is not None:
             self.title = title
         if params:
@@ -201,15 +207,6 @@ class Observation:
 
     # For shells.
 
-    @property
-    def attentive(self) -> bool:
-        """Whether the head of the answer matters: for a page view or an event."""
-        return (
-            guarded(self.tracker, False, self._judge)
-            or bool(self._hits)
-            or self._recognition is not None
-        )
-
     def respond(
         self, status: int, headers: Sequence[tuple[str, str]]
     ) -> list[tuple[str, str]]:
@@ -242,10 +239,15 @@ class Observation:
         """
         if not self.closed:
             self.closed = True
-            guarded(self.tracker, None, self._close)
-            settings = self.tracker.settings
-            if settings.defer == "request":
-                self.tracker.flush(settings.timeout)
+            tracker = self.tracker
+            if logger.isEnabledFor(logging.DEBUG):
+                guarded(tracker, None, self._tell)
+            if self.attentive:
+                guarded(tracker, None, self._close)
+            else:
+                self._count_no_page()
+            if tracker.blocks and tracker.settings.defer == "request":
+                tracker.flush(tracker.settings.timeout)
 
     def release(self) -> None:
         """Let go of the source of the request: its server may use it again."""
@@ -255,41 +257,39 @@ class Observation:
 
     # The work itself; raises freely.
 
-    def _read(self) -> Request:
-        return self._request_from(self._source, self.tracker.extractor.address_rule)
-
-    def _judge(self) -> bool:
-        """Tell whether the answer may make a page view or an exception."""
-        settings = self.tracker.settings
-        if not self._judged:
-            self._judged = True
-            self._page_refusal = self.tracker.extractor.page_refusal(self.request)
-        return (
-            self._page_refusal is None
-            or self._page_by_hand
-            or settings.tracks_errors
-            or settings.explain_header
-        )
+    def _judge(self) -> None:
+        # Read now: for what is mounted, frameworks rewrite the path in the source
+        # (Bottle, Starlette, Werkzeug's dispatcher).
+        tracker = self.tracker
+        extractor = tracker.extractor
+        request = self._request_from(self._source, extractor.address_rule)
+        self._request = request
+        self._page_refusal = refusal = extractor.page_refusal(request, robots=True)
+        if refusal is not None:
+            self.attentive = tracker.settings.heeds_every_answer
 
     def _respond(
         self, status: int, headers: Sequence[tuple[str, str]]
     ) -> list[tuple[str, str]]:
-        now = time.time()
         self.status = status
         self._server_ms = (time.perf_counter() - self._begun) * 1000
-        self._judge()
         head = {name.lower(): value for name, value in headers}
         self._judge_answer(status, head)
-        self._note_failure(status)
+        self._failure = None
+        if status >= 400:
+            self._note_failure(status)
         # Whoever was recognised for a handler has to be known the next time.
         if not (self._is_page or self._hits or self._recognition is not None):
             return []
-        recognition = self._recognize(now)
+        recognition = self._recognize()
         if recognition.refusal is not None:
             self.wants_body = False
-        if not may_carry_cookie(status, head.get("cache-control")):
+        cookies = self.tracker.extractor.cookies(self.request, recognition, time.time())
+        if not (cookies and may_carry_cookie(status, head.get("cache-control"))):
             return []
-        cookies = self.tracker.extractor.cookies(self.request, recognition, now)
+        if recognition.refusal is Reason.DENIED:
+            said = (self.tracker.extractor, self.request, recognition)
+            guarded(self.tracker, None, tell_withdrawal, *said)
         return [("Set-Cookie", cookie) for cookie in cookies]
 
     def _judge_answer(self, status: int, head: Mapping[str, str]) -> None:
@@ -325,21 +325,19 @@ class Observation:
             and wants_notice(self.tracker.settings, self.request)
         ):
             return []
-        recognition = self._recognize(time.time())
+        recognition = self._recognize()
         return [(HEADER, notice_of(self._page_refusal, self._is_page, recognition))]
 
     def _note_failure(self, status: int) -> None:
         """Keep one exception for an answer, or an error, that the settings name."""
         settings = self.tracker.settings
-        self._failure = None
-        if status < 400 or not settings.tracks_errors or self.events_only:
+        if not settings.tracks_errors or self.events_only:
             return
         wanted = (
             settings.pageview_na_exceptions
             if status == 404
             else settings.pageview_server_exceptions
         )
-        self._judge()
         if wanted and (
             settings.pageview_ajax_exceptions or self._page_refusal in _NAVIGATIONS
         ):
@@ -358,15 +356,17 @@ class Observation:
             self._reader.feed(chunk)
             self.wants_body = not self._reader.done
 
-    def _recognize(self, now: float) -> Recognition:
+    def _recognize(self) -> Recognition:
         if self._recognition is None:
+            self.attentive = True
             # Whoever cannot be asked what they allow has allowed nothing.
             self._recognition = guarded(
                 self.tracker,
                 UNRECOGNIZED,
-                self.tracker.extractor.recognize,
+                recognized,
+                self.tracker.extractor,
+                self.tracker.systems,
                 self.request,
-                now,
             )
         return self._recognition
 
@@ -375,12 +375,12 @@ class Observation:
             return Reason.SKIPPED
         if self._recognition is None and self._source is None:
             return Reason.CLOSED
-        return self._recognize(time.time()).refusal
+        return self._recognize().refusal
 
     def _make_context(self) -> Context:
         return self.tracker.extractor.context(
             self.request,
-            self._recognize(time.time()),
+            self._recognize(),
             title=self._told_title,
             route=self._route,
             encoding=self._encoding,
@@ -401,29 +401,34 @@ class Observation:
 
     def _add(self, kind: type[Hit], fields: Mapping[str, Any]) -> None:
         if not self.closed:
-            self._hits.append((kind, {"time": time.time(), **fields}))
+            self._keep(kind, fields)
             return
         context = self._context_for(self.tracker)
         if context is None:
             return
-        tracker = self._told_tracker()
-        tracker.send(kind(context=context, **self._marked(fields)))
+        tracker, agent = self.tracker, self._recognize().agent
+        told = tracker if agent is None else _tracker_of(agent, tracker)
+        told.send(kind(context=context, **_marked(fields, agent)))
+
+    def _tell(self) -> None:
+        """Log what was decided; nothing of it is personal."""
+        notice = notice_of(self._page_refusal, self._is_page, self._recognition)
+        logger.debug("A request: %s; events=%d", notice, len(self._hits or ()))
 
     def _close(self) -> None:
-        if logger.isEnabledFor(logging.DEBUG):
-            notice = notice_of(self._page_refusal, self._is_page, self._recognition)
-            logger.debug("A request: %s; events=%d", notice, len(self._hits))
         if self._failure is not None:
-            self._add_failure(self._failure)
-        tracker = self.tracker
+            self._keep(ExceptionHit, self._failure)
         if not (self._is_page or self._hits):
             self._count_no_page()
             return
         refusal = self._refusal()
         if refusal is not None:
-            tracker.count(refusal)
+            self.tracker.count(refusal)
             return
-        recognition = self._recognize(time.time())
+        self._submit(self._recognize())
+
+    def _submit(self, recognition: Recognition) -> None:
+        tracker = self.tracker
         self._draft = draft = ContextDraft(
             tracker.extractor,
             self.request,
@@ -433,40 +438,42 @@ class Observation:
             encoding=self._encoding,
             user_id=self._user_id,
         )
-        told = self._told_tracker()
+        agent = recognition.agent
+        told = tracker if agent is None else _tracker_of(agent, tracker)
         if self._is_page:
             fields: dict[str, Any] = {"time": time.time(), "server_ms": self._server_ms}
             if self._params:
                 fields["params"] = dict(self._params)
-            told.submit(HitDraft(PageView, self._marked(fields), draft))
+            told.submit(HitDraft(PageView, _marked(fields, agent), draft))
         else:
             self._count_no_page()
-        for kind, fields_of_hit in self._hits:
-            told.submit(HitDraft(kind, self._marked(fields_of_hit), draft))
-
-    def _marked(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Say in the properties of a hit which AI agent made it, if one did."""
-        agent = self._recognition.agent if self._recognition is not None else None
-        if agent is None:
-            return fields
-        marks = {"ai_agent": agent.name, "ai_agent_kind": agent.kind}
-        return {**fields, "params": {**fields.get("params", {}), **marks}}
-
-    def _told_tracker(self) -> Tracker:
-        """Return the tracker to tell: that of AI agents if one is routed there."""
-        agent = self._recognition.agent if self._recognition is not None else None
-        if agent is None or self.tracker.agents is None:
-            return self.tracker
-        policy = self.tracker.settings.agent_policies[agent.kind]
-        return self.tracker.agents if policy == "route" else self.tracker
+        for kind, fields_of_hit in self._hits or ():
+            told.submit(HitDraft(kind, _marked(fields_of_hit, agent), draft))
 
     def _count_no_page(self) -> None:
         if not self.events_only:
             self.tracker.count(self._page_refusal or Reason.UNANSWERED)
 
-    def _add_failure(self, failure: Mapping[str, Any]) -> None:
-        self._hits.append((ExceptionHit, {"time": time.time(), **failure}))
+    def _keep(self, kind: type[Hit], fields: Mapping[str, Any]) -> None:
+        if self._hits is None:
+            self._hits = []
+            self.attentive = True
+        self._hits.append((kind, {"time": time.time(), **fields}))
 
 
 _BY_ANSWER = frozenset({Reason.STATUS, Reason.NOT_HTML, Reason.DOWNLOAD})
 _NAVIGATIONS = frozenset({None, Reason.METHOD, *_BY_ANSWER})
+
+
+def _marked(fields: Mapping[str, Any], agent: Agent | None) -> Mapping[str, Any]:
+    """Say in the properties of a hit which AI agent made it, if one did."""
+    if agent is None:
+        return fields
+    marks = {"ai_agent": agent.name, "ai_agent_kind": agent.kind}
+    return {**fields, "params": {**fields.get("params", {}), **marks}}
+
+
+def _tracker_of(agent: Agent, tracker: Tracker) -> Tracker:
+    """Return the tracker to tell: that of AI agents if *agent* is routed there."""
+    routed = tracker.settings.agent_policies[agent.kind] == "route"
+    return tracker.agents if routed and tracker.agents is not None else tracker

@@ -11,7 +11,10 @@ from server_tracking.extractor import request_from
 from server_tracking.messages import is_same_origin
 from server_tracking.tracker import Tracker
 
-__all__ = ["OwnCookie"]
+__all__ = ["UNMARK", "OwnCookie"]
+
+UNMARK = "unmark"
+"""The query of a POST that takes the mark away."""
 
 Source = MutableMapping[str, Any]
 Answer = tuple[int, str, list[tuple[str, str]]]
@@ -26,7 +29,8 @@ class OwnCookie:
     not block where it is mounted in an ASGI application.
 
     A POST by a page of the site itself is answered 204 with the cookie; one of
-    another site, or of somebody unknown, 403; another method 405.
+    another site, or of somebody unknown, 403; another method 405. With the query
+    ``?unmark`` the cookie is taken away, and for that nobody needs a permission.
     """
 
     def __init__(self, tracker: Tracker, permission: Callable[[Source], bool]) -> None:
@@ -61,7 +65,8 @@ class OwnCookie:
         never_kept = ("Cache-Control", "no-store")
         if request.method != "POST":
             return 405, "Method Not Allowed", [("Allow", "POST"), never_kept]
-        if not is_same_origin(request) or not self._permission(source):
+        marked = request.query != UNMARK
+        if not is_same_origin(request) or (marked and not self._permission(source)):
             return 403, "Forbidden", [("Content-Length", "0"), never_kept]
-        cookie = self._tracker.own_cookie(request)
+        cookie = self._tracker.own_cookie(request, marked=marked)
         return 204, "No Content", [("Set-Cookie", cookie), never_kept]

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     BOT = "bot"
     AGENT = "agent"
     SPAM = "spam"
+    FOREIGN = "foreign"
     SAMPLED = "sampled"
     SKIPPED = "skipped"
 
@@ -68,6 +69,7 @@ _MEANINGS = {
     Reason.AGENT: "An AI agent of a class that ai_training, ai_search or ai_assistant "
     "drops.",
     Reason.SPAM: "The referrer is a site that only wants to be seen in reports.",
+    Reason.FOREIGN: "The request names a host that is not in allowed_hosts.",
     Reason.SAMPLED: "The visitor is not in the sample (sample_rate).",
     Reason.SKIPPED: "A handler called current().skip().",
     Reason.METHOD: "Only GET requests are page views (pageview_methods).",

@@ -12,7 +12,6 @@ import hmac
 import logging
 import os
 import secrets
-import tempfile
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -122,6 +121,8 @@ class FileSalt(MemorySalt):
 
     def _write(self, day: int) -> None:
         """Write a whole file and link it into place: of all who try, one succeeds."""
+        import tempfile  # it takes 3 ms
+
         handle, name = tempfile.mkstemp(prefix=".new-", dir=self._directory)
         try:
             with os.fdopen(handle, "wb") as file:

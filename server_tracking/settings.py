@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import typing
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -15,7 +13,7 @@ from server_tracking.addresses import ProxyTrust, proxy_trust_from
 from server_tracking.bots import BotDetector, detector_from
 from server_tracking.consent import CONSENT_MODES, ConsentMode
 from server_tracking.cookies import is_cookie_name
-from server_tracking.errors import ConfigurationError
+from server_tracking.errors import ConfigurationError, unknown_option
 from server_tracking.exchange import Request
 from server_tracking.filters import (
     DEFAULT_EXCLUDE,
@@ -25,11 +23,13 @@ from server_tracking.filters import (
     exclusion_from,
     further_exclusion_from,
     hosts_from,
+    is_content_type,
 )
 from server_tracking.hits import Consent
 from server_tracking.resolvers import resolver_from
 from server_tracking.salts import SaltStore, salt_store_from
-from server_tracking.scrubbing import Narrowing
+from server_tracking.scrubbing import Narrowing, Scrubber, own_scrubber_from
+from server_tracking.variables import value_from
 from server_tracking.visitors import SessionRules, zone_from
 
 __all__ = ["ENVIRONMENT_PREFIX", "Settings"]
@@ -73,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     cookie_status_refused: str = "0"
     own_cookie_name: str = "its_me"
     """Cookie that marks the site's own people, see `Tracker.own_cookie`."""
+    own_cookie_max_age: int = 90 * _DAY
+    """How long that mark counts, by the day in it and not by the browser alone."""
 
     consent_mode: ConsentMode = "session"
     """What is permitted while the visitor has not decided: see docs/consent.md."""
@@ -90,6 +92,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     honor_gpc: bool = True
     honor_dnt: bool = True
 
+    adopt_browser_ids: bool = False
+    """Go on with the ids that systems' own tags have given visitors in the browser:
+    see docs/privacy.md."""
+    on_withdraw: Callable[[str], object] | None = None
+    """Called with the client id of a visitor who takes an acceptance back, so that the
+    site can have systems delete what they know. It runs while the visitor waits."""
+
     cookieless_salt: str | SaltStore | None = None
     """Where the salts of cookieless ids are kept: a directory shared by the workers
     (better in memory: ``/run/...``), or a store of `server_tracking.salts`."""
@@ -98,9 +107,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     session_longest: int = _DAY
     session_midnight: str | None = None
     """Time zone at whose midnight a visit ends as well, such as ``Europe/Berlin``."""
+    session_campaign: bool = False
+    """End a visit when another campaign brings the visitor back."""
 
-    anonymize_ip: bool = True
-    """False sends whole addresses: think twice."""
+    anonymize_ip: bool | Literal["strict", "omit"] = True
+    """True tells the /24 or /48 of an address, ``strict`` the /16 or /32, ``omit``
+    nothing of it. False sends whole addresses: think twice."""
     trusted_proxies: tuple[str, ...] = ()
     trusted_hops: int = 0
     forwarded_header: str = "X-Forwarded-For"
@@ -108,6 +120,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     keep_params: Literal["all"] | tuple[str, ...] = ()
     """Names of query parameters to keep in URLs beside the usual campaign ones."""
+    scrub: tuple[Scrubber, ...] = ()
+    """What else is personal: regular expressions of what to remove, and functions
+    that return what may stay of a text. If one raises, the hit is not sent."""
     scrub_ids: bool = False
     """Take UUIDs and numbers of six digits and more out of paths and titles as well."""
     referrer_detail: Literal["path", "origin"] = "path"
@@ -116,6 +131,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Tell the path of a page, or the framework's pattern for it (``/user/:id``)
     wherever that is known: then no id in a path leaves the site."""
 
+    allowed_hosts: tuple[str, ...] = ()
+    """The site's hosts; ``.example.com`` has those below it too. Requests that name
+    another are not tracked, for anybody can write one. Without any, all count."""
     pageview_exclude: tuple[str, ...] = ()
     """Path prefixes that never make a page view: ``admin/``, ``/internal/api``."""
     pageview_exclude_common: bool = True
@@ -168,7 +186,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """When hits are sent: by a thread in the background; by that thread, but before
     the request ends (for processes that are frozen behind their answer: serverless
     functions); or None: one by one in the request's own thread."""
-    """Send from a background thread, or (None) within the request."""
     timeout: float = 10.0
     """Most that one call to a system may take."""
     explain_header: bool = False
@@ -178,28 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Raise our own errors instead of keeping them from the site: for tests."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "cookie_name",
-            "cookie_action",
-            "cookie_status",
-            "own_cookie_name",
-            "cookie_status_accepted",
-            "cookie_status_refused",
-        ):
-            if not is_cookie_name(getattr(self, name)):
-                raise _wrong(self, name, "a name of letters, digits and - _ . ~")
-        if not self.cookie_path.startswith("/") or any(
-            c in self.cookie_path for c in "; \r\n"
-        ):
-            raise _wrong(self, "cookie_path", "a path that begins with a slash")
-        if not 0 < self.cookie_max_age <= 400 * _DAY:
-            raise _wrong(
-                self, "cookie_max_age", f"1 to {400 * _DAY} seconds (400 days)"
-            )
-        if self.cookie_status_accepted == self.cookie_status_refused:
-            raise _wrong(self, "cookie_status_refused", "another value than accepted")
-        if self.cookie_samesite == "None" and self.cookie_secure is not True:
-            raise _wrong(self, "cookie_samesite", "'None' only with cookie_secure=True")
+        self._check_cookie_options()
         if any(len(key) < 8 for key in self.secret_keys):
             # The key itself is never shown.
             raise ConfigurationError(
@@ -214,13 +210,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             self.resolver,
             self.session_rules,
             self.salt_store,
+            self.own_scrubber,
             self.proxy_trust,
             self.exclusion,
             self.excluded_hosts,
+            self.site_hosts,
             self.bot_test,
         )
         self._check_consent_options()
         self._check_page_view_options()
+
+    def _check_cookie_options(self) -> None:
+        for name in (
+            "cookie_name",
+            "cookie_action",
+            "cookie_status",
+            "own_cookie_name",
+            "cookie_status_accepted",
+            "cookie_status_refused",
+        ):
+            if not is_cookie_name(getattr(self, name)):
+                raise _wrong(self, name, "a name of letters, digits and - _ . ~")
+        if not self.cookie_path.startswith("/") or any(
+            c in self.cookie_path for c in "; \r\n"
+        ):
+            raise _wrong(self, "cookie_path", "a path that begins with a slash")
+        for name in ("cookie_max_age", "own_cookie_max_age"):
+            if not 0 < getattr(self, name) <= 400 * _DAY:
+                raise _wrong(self, name, f"1 to {400 * _DAY} seconds (400 days)")
+        if self.cookie_status_accepted == self.cookie_status_refused:
+            raise _wrong(self, "cookie_status_refused", "another value than accepted")
+        if self.cookie_samesite == "None" and self.cookie_secure is not True:
+            raise _wrong(self, "cookie_samesite", "'None' only with cookie_secure=True")
 
     def _check_consent_options(self) -> None:
         if self.cookie_host_prefix and (
@@ -242,6 +263,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             self.pageview_exclude_when is None or callable(self.pageview_exclude_when)
         ):
             raise _wrong(self, "pageview_exclude_when", "a function of a request")
+        if not (self.on_withdraw is None or callable(self.on_withdraw)):
+            raise _wrong(self, "on_withdraw", "a function of a client id")
         methods = self.pageview_methods
         if not methods or not all(m.isalpha() and m.isupper() for m in methods):
             raise _wrong(self, "pageview_methods", "methods such as 'GET' and 'POST'")
@@ -249,13 +272,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if not statuses or not all(200 <= status <= 599 for status in statuses):
             raise _wrong(self, "pageview_statuses", "numbers from 200 to 599")
         kinds = self.pageview_content_types
-        if not kinds or not all(
-            kind.count("/") == 1 and kind == kind.lower() and ";" not in kind
-            for kind in kinds
-        ):
-            raise _wrong(
-                self, "pageview_content_types", "types such as 'text/html', no more"
-            )
+        if not kinds or not all(map(is_content_type, kinds)):
+            accepted = "types such as 'text/html', no more"
+            raise _wrong(self, "pageview_content_types", accepted)
 
     def __repr__(self) -> str:
         changed = (
@@ -306,6 +325,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return hosts_from(self.pageview_exclude_hosts)
 
     @cached_property
+    def site_hosts(self) -> frozenset[str]:
+        """List the hosts that are the site; empty if all count."""
+        return hosts_from(self.allowed_hosts, "allowed_hosts")
+
+    @cached_property
     def further_exclusion(self) -> Callable[[Request], bool] | None:
         """Tell of a request whether more than its path excludes it."""
         return further_exclusion_from(self.excluded_hosts, self.pageview_exclude_when)
@@ -341,6 +365,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     @cached_property
+    def own_scrubber(self) -> Callable[[str], str] | None:
+        """Scrub what the site itself knows to be personal; None if that is nothing."""
+        return own_scrubber_from(self.scrub)
+
+    @cached_property
     def narrowing(self) -> Narrowing | None:
         """Say what not to tell of a page; None if nothing of it is held back."""
         found = Narrowing(
@@ -356,12 +385,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.pageview_na_exceptions or self.pageview_server_exceptions
 
     @cached_property
+    def heeds_every_answer(self) -> bool:
+        """Tell whether an answer matters even to what makes no page view."""
+        return self.tracks_errors or self.explain_header
+
+    @cached_property
     def session_rules(self) -> SessionRules:
         """Say when a visit ends."""
         return SessionRules(
             idle=self.session_idle,
             longest=self.session_longest,
             midnight=zone_from(self.session_midnight),
+            campaign=self.session_campaign,
         )
 
     @classmethod
@@ -373,8 +408,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         known = _defaults()
         for name in options:
             if name not in known:
-                raise _unknown(name, known)
-        converted = {}
+                raise unknown_option(name, known)
+        converted: dict[str, Any] = {}
         hints = typing.get_type_hints(cls)
         for name, value in options.items():
             given = tuple(value) if isinstance(value, list | set | frozenset) else value
@@ -385,7 +420,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             ):
                 given = str(given)  # 1.0 wrote cookie_status_accepted: 1
             if name in _MAY_BE_FUNCTIONS:
-                converted[name] = value  # they are checked when the settings are made
+                converted[name] = given  # they are checked when the settings are made
                 continue
             try:
                 converted[name] = msgspec.convert(given, hints[name])
@@ -414,50 +449,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if name in _OTHER_VARIABLES:
                 continue
             if name not in known:
-                raise _unknown(name, known)
-            options[name] = _from_text(text, hints[name])
+                raise unknown_option(name, known)
+            options[name] = value_from(text, hints[name])
         return cls.from_mapping(options)
 
 
 _MAY_BE_FUNCTIONS = frozenset(
-    {"bot_detector", "pageview_exclude_when", "consent_resolver", "cookieless_salt"}
+    {
+        "bot_detector",
+        "consent_resolver",
+        "cookieless_salt",
+        "on_withdraw",
+        "pageview_exclude_when",
+        "scrub",
+    }
 )
 _OTHER_VARIABLES = frozenset({"systems", "allow_send"})
-_WORDS = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
-}
 
 
 def _defaults() -> dict[str, Any]:
     return {field.name: field.default for field in msgspec.structs.fields(Settings)}
-
-
-def _from_text(text: str, hint: Any) -> Any:
-    """Read an environment variable as the type of its option asks for."""
-    kinds = set(typing.get_args(hint)) | {hint}
-    if bool in kinds and text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    if type(None) in kinds and text.lower() in ("", "none"):
-        return None
-    if any(typing.get_origin(kind) is tuple for kind in kinds) and text != "all":
-        parts = [part for part in (p.strip() for p in text.split(",")) if part]
-        if typing.get_args(hint)[:1] == (int,):
-            return tuple(int(part) if part.isdecimal() else part for part in parts)
-        return tuple(parts)
-    if kinds & {int, float}:
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text  # refused with its name, as any wrong value
-    return text
-
-
-def _unknown(name: str, known: Mapping[str, Any]) -> ConfigurationError:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return ConfigurationError(
-        f"Unknown option {name!r}; did you mean {near[0]!r}?", option=name
-    )
 
 
 def _wrong(settings: Settings, name: str, accepted: str) -> ConfigurationError:

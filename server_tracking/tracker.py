@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, Literal, Protocol, Self, cast
+from typing import Any, Literal, Protocol, Self
 
-import anyio.to_thread
 import msgspec
 
 from server_tracking.agents import check_routes
@@ -39,7 +38,7 @@ from server_tracking.hits import (
     Visitor,
 )
 from server_tracking.reasons import Reason
-from server_tracking.scrubbing import scrubbed_hit
+from server_tracking.scrubbing import scrubbed_hit, scrubbed_text
 from server_tracking.senders import Draft, Sender, Stats
 from server_tracking.senders.inline import InlineSender
 from server_tracking.senders.thread import ThreadSender
@@ -364,16 +363,15 @@ class Tracker:
         if hit.context.consent.analytics is False:
             self.count(Reason.DENIED)
             return False
-        return self.sender.send(scrubbed_hit(hit))
+        return self.sender.send(scrubbed_hit(hit, self.settings.own_scrubber))
 
     def submit(self, draft: Draft) -> bool:
         """Hand a *draft* to a sender that takes one, or else its hit.
 
         Whoever makes it has seen that the visitor allows it.
         """
-        if self._takes_drafts:
-            return self.sender.send(cast("Hit", draft))
-        return self.sender.send(draft.hit())
+        given = draft if self._takes_drafts else draft.hit()
+        return self.sender.send(given)  # type: ignore[arg-type]
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait at most *timeout* seconds until all hits so far have an end."""
@@ -381,7 +379,9 @@ class Tracker:
 
     async def aflush(self, timeout: float = 10.0) -> bool:  # noqa: ASYNC109 - as flush
         """Flush without holding up the event loop."""
-        return await anyio.to_thread.run_sync(self.flush, timeout)
+        from anyio import to_thread  # when needed: it takes 5 ms
+
+        return await to_thread.run_sync(self.flush, timeout)
 
     def close(self, timeout: float = 10.0) -> bool:
         """Refuse further hits, flush, and free what the sender holds."""
@@ -389,17 +389,16 @@ class Tracker:
 
     async def aclose(self, timeout: float = 10.0) -> bool:  # noqa: ASYNC109 - as close
         """Close without holding up the event loop."""
-        return await anyio.to_thread.run_sync(self.close, timeout)
+        from anyio import to_thread
+
+        return await to_thread.run_sync(self.close, timeout)
 
     def stats(self) -> Stats:
         """Count what became of all hits in this process."""
         systems = self.sender.stats()
         with self._lock:
-            return Stats(
-                systems=systems,
-                not_tracked=dict(self._not_tracked),
-                errors=self._errors,
-            )
+            untracked, errors = dict(self._not_tracked), self._errors
+        return Stats(systems=systems, not_tracked=untracked, errors=errors)
 
     def explain(
         self, request: Request, response: Response | None = None
@@ -407,9 +406,9 @@ class Tracker:
         """Say what becomes of *request* (and its *response*), and why; sends nothing."""
         return explanation_of(request, response, self.extractor, self.systems)
 
-    def own_cookie(self, request: Request) -> str:
-        """Write the Set-Cookie value of who is never tracked: the site's own people."""
-        return self.extractor.own_cookie(request)
+    def own_cookie(self, request: Request, *, marked: bool = True) -> str:
+        """Write the Set-Cookie value of who is never tracked, or is again."""
+        return self.extractor.own_cookie(request, time.time(), marked=marked)
 
     def count(self, reason: Reason) -> None:
         """Count a request or a hit that was not tracked."""
@@ -475,5 +474,5 @@ def _server_context() -> Context:
 
 
 def _titled(context: Context, title: str) -> Context:
-    page = msgspec.structs.replace(context.page, title=title)
+    page = msgspec.structs.replace(context.page, title=scrubbed_text(title, 512))
     return msgspec.structs.replace(context, page=page)

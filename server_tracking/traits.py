@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -16,14 +17,19 @@ __all__ = ["campaign_of", "device_of"]
 
 _USER_AGENT_LIMIT = 512
 _CAMPAIGN_LIMIT = 200
+_CLICK_ID_LIMIT = 256
+_DOT = "\N{ONE DOT LEADER}"  # like a dot, but in no address
+# Versions have the form of addresses: Chrome/140.0.0.0, rv:1.9.2.13.
+_VERSION = re.compile(r"(?<=\w/)[0-9.]+|(?<=rv:)[0-9.]+")
 _NO_CAMPAIGN = Campaign()
 
 
 def campaign_of(query: str, with_click_ids: bool) -> Campaign:
     """Find the campaign in *query*, its texts scrubbed of personal data."""
     found = campaign_from(query)
-    if found.click_ids and not with_click_ids:
-        found = msgspec.structs.replace(found, click_ids={})
+    if found.click_ids:
+        opaque = _opaque(found.click_ids) if with_click_ids else {}
+        found = msgspec.structs.replace(found, click_ids=opaque)
     if found == _NO_CAMPAIGN:
         return found
     clean = {
@@ -32,6 +38,17 @@ def campaign_of(query: str, with_click_ids: bool) -> Campaign:
         if (value := getattr(found, name))
     }
     return msgspec.structs.replace(found, **clean)
+
+
+def _opaque(click_ids: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what is no click id; each looks like a token, and some like several."""
+    return {
+        name: value
+        for name, value in click_ids.items()
+        if "eyJ" not in value
+        and scrubbed_text(value, _CLICK_ID_LIMIT).replace("[token]", "").count("[")
+        == value.count("[")
+    }
 
 
 def device_of(header: Callable[[str], str | None]) -> Device:
@@ -47,6 +64,9 @@ def device_of(header: Callable[[str], str | None]) -> Device:
 # Few kinds of devices make most requests.
 @lru_cache(maxsize=1024)
 def _device_of(agent: str | None, language: str | None) -> Device:
+    if agent is not None:
+        agent = _VERSION.sub(lambda m: m[0].replace(".", _DOT), agent)
+        agent = scrubbed_text(agent, _USER_AGENT_LIMIT).replace(_DOT, ".")
     return Device(agent, language)
 
 

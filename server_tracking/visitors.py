@@ -23,7 +23,7 @@ __all__ = [
 
 _COOKIE = re.compile(
     r"1\.([1-9][0-9]{0,9}\.[0-9]{9,10})\.([0-9]{9,10})\.([0-9]{1,6})\.([0-9]{9,10})"
-    r"\.(0|[0-9]{9,10})"
+    r"\.(0|[0-9]{9,10})(?:\.([0-9a-f]{6}))?"
 )
 
 
@@ -32,7 +32,8 @@ class Identity(msgspec.Struct, frozen=True):
 
     Times are in Unix seconds: *session_start*, *last_seen* (when the cookie was last
     written), *granted* (when the visitor agreed to a permanent cookie, 0 if not).
-    *session_number* counts the visits from 1.
+    *session_number* counts the visits from 1. *campaign* is a mark of what brought the
+    visitor, 0 if nothing did or no rule asks.
     """
 
     client_id: str
@@ -40,14 +41,16 @@ class Identity(msgspec.Struct, frozen=True):
     session_number: int
     last_seen: int
     granted: int = 0
+    campaign: int = 0
 
     @property
     def cookie(self) -> str:
-        """Write the value of the cookie, before it is signed."""
-        return (
+        """Write the value of the cookie, before it is signed: 70 characters at most."""
+        value = (
             f"1.{self.client_id}.{self.session_start}.{self.session_number}"
             f".{self.last_seen}.{self.granted}"
         )
+        return f"{value}.{self.campaign:06x}" if self.campaign else value
 
 
 class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +59,8 @@ class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
     After *idle* without a page view, or *longest* after its start. *refresh* is how
     old the time in the cookie may grow before the cookie is written again; *pause*
     is the most that one gap between two page views counts as engagement. With
-    *midnight*, a visit ends at midnight of that time zone as well.
+    *midnight*, a visit ends at midnight of that time zone as well; with *campaign*, by
+    another campaign, or one where there was none.
     """
 
     idle: int = 30 * 60
@@ -64,6 +68,7 @@ class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
     refresh: int = 30
     pause: int = 60
     midnight: tzinfo | None = None
+    campaign: bool = False
 
 
 def new_client_id(now: float) -> str:
@@ -91,8 +96,10 @@ def _identity(cookie: str) -> Identity | None:
     match = _COOKIE.fullmatch(cookie)
     if match is None:
         return None
-    client_id, *numbers = match.groups()
-    identity = Identity(client_id, *map(int, numbers))
+    client_id, *numbers, campaign = match.groups()
+    start, number, seen, granted = map(int, numbers)
+    mark = int(campaign or "0", 16)
+    identity = Identity(client_id, start, number, seen, granted, mark)
     return identity if identity.session_start <= identity.last_seen else None
 
 
@@ -119,27 +126,30 @@ def _is_over(identity: Identity, second: int, zone: tzinfo) -> bool:
 
 
 def session_at(
-    identity: Identity | None, now: float, rules: SessionRules
+    identity: Identity | None, now: float, rules: SessionRules, campaign: int = 0
 ) -> tuple[Identity, Session, bool]:
     """Go on with the visit of *identity*, or begin one.
 
-    Returns the identity as it is now, its session, and whether the cookie has to
+    *campaign* is the mark of what has brought the visitor just now. Returns the identity as it is now, its session, and whether the cookie has to
     be written: always for a new visit, else once the time in it is older than
     ``rules.refresh`` seconds. Only then is engagement reported, so that nothing is
     counted twice.
     """
     second = int(now)
     if identity is None:
-        begun = Identity(new_client_id(now), second, 1, second)
+        begun = Identity(new_client_id(now), second, 1, second, campaign=campaign)
         return begun, Session(id=second, is_new=True), True
     gap = second - identity.last_seen
     if (
         gap > rules.idle + rules.refresh
         or second - identity.session_start > rules.longest
         or (rules.midnight is not None and _is_over(identity, second, rules.midnight))
+        or (campaign and campaign != identity.campaign)
     ):
         number = identity.session_number + 1
-        begun = Identity(identity.client_id, second, number, second, identity.granted)
+        begun = Identity(
+            identity.client_id, second, number, second, identity.granted, campaign
+        )
         return begun, Session(id=second, number=number, is_new=True), True
     if gap < rules.refresh:
         session = Session(id=identity.session_start, number=identity.session_number)

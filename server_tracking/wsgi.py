@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -42,7 +43,7 @@ class TrackingMiddleware:
         observation = Observation(self.tracker, environ, request_from_environ)
         collector.set(observation)
         try:
-            body = self.app(environ, _observed_start(observation, start_response))
+            body = self.app(environ, partial(_start, observation, start_response))
         except BaseException as error:
             observation.fail(error)
             observation.close()
@@ -60,29 +61,25 @@ class TrackingMiddleware:
         return body
 
 
-def _observed_start(
-    observation: Observation, start_response: StartResponse
-) -> StartResponse:
-    def observed(
-        status: str, headers: list[tuple[str, str]], *exc_info: ExcInfo | None
-    ) -> Write:
-        if observation.attentive:
-            added = observation.respond(_code(status), headers)
-            if added:
-                headers = [*headers, *added]
-        write = start_response(status, headers, *exc_info)
-        return _observed_write(observation, write) if observation.wants_body else write
+def _start(
+    observation: Observation,
+    start_response: StartResponse,
+    status: str,
+    headers: list[tuple[str, str]],
+    *exc_info: ExcInfo | None,
+) -> Write:
+    if observation.attentive:
+        added = observation.respond(_code(status), headers)
+        if added:
+            headers = [*headers, *added]
+    write = start_response(status, headers, *exc_info)
+    return partial(_write, observation, write) if observation.wants_body else write
 
-    return observed
 
-
-def _observed_write(observation: Observation, write: Write) -> Write:
-    def observed(data: bytes) -> object:
-        if observation.wants_body:
-            observation.feed(data)
-        return write(data)
-
-    return observed
+def _write(observation: Observation, write: Write, data: bytes) -> object:
+    if observation.wants_body:
+        observation.feed(data)
+    return write(data)
 
 
 def _code(status: str) -> int:

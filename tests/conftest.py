@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
 
 from server_tracking import Tracker  # noqa: E402
 from server_tracking.testing import RecordingSender  # noqa: E402
+from server_tracking.tracker import collector  # noqa: E402
 
 SECRET = "a secret key for tests"
 BROWSER = {
@@ -21,6 +22,12 @@ BROWSER = {
     "Sec-Fetch-Site": "none",
     "Sec-Fetch-User": "?1",
 }
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_a_request():
+    """Begin without the observation of an answer that an earlier test left unread."""
+    collector.set(None)
 
 
 @pytest.fixture

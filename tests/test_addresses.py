@@ -140,6 +140,28 @@ def test_ipv6_keeps_its_first_48_bits_and_nothing_else(number):
             assert anonymized(str(ipaddress.IPv6Address(number ^ 0xFFFF))) == told
 
 
+# (address, its /24 or /48, its /16 or /32)
+LEVELS = [
+    ("203.0.113.77", "203.0.113.0", "203.0.0.0"),
+    ("::ffff:203.0.113.77", "203.0.113.0", "203.0.0.0"),
+    ("2002:cb00:714d::1", "203.0.113.0", "203.0.0.0"),
+    ("2001:db8:1:2:3:4:5:6", "2001:db8:1::", "2001:db8::"),
+    ("0:0:7::1", "0:0:7::", None),  # nothing is left of it
+    ("64:ff9b:1::1", "64:ff9b:1::", None),  # reads as NAT64's own, of nobody
+    ("127.0.0.1", None, None),
+    ("unknown", None, None),
+    (None, None, None),
+]
+
+
+@pytest.mark.parametrize(("address", "cut", "cut_more"), LEVELS)
+def test_an_address_may_be_cut_further(address, cut, cut_more):
+    assert anonymized(address) == cut
+    assert anonymized(address, strict=True) == cut_more
+    assert anonymized(cut, strict=True) == cut_more
+    assert anonymized(cut_more, strict=True) == cut_more
+
+
 WRAPPINGS = {
     "mapped": lambda n: 0xFFFF << 32 | n,
     "6to4": lambda n: 0x2002 << 112 | n << 80 | 0x1,
@@ -379,6 +401,17 @@ def test_a_wrong_option_is_refused_by_its_name(options, name):
         proxy_trust_from(**given_options)
 
     assert caught.value.option == name
+
+
+NUMBERS = st.sampled_from([0, 1, 9, 10, 99, 127, 169, 199, 200, 249, 254, 255, 256])
+
+
+@given(st.lists(NUMBERS.map(str) | st.just("01"), min_size=3, max_size=5).map(".".join))
+def test_an_address_in_quotes_is_read_as_the_bare_one(text):
+    for strict in (False, True):
+        bare = anonymized(text, strict=strict)
+
+        assert anonymized(f'"{text}"', strict=strict) == bare
 
 
 INSIDE = [

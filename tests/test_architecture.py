@@ -43,9 +43,9 @@ LAYERS = (
     {"observation"},
     {"drafts"},
     {"tracker"},
-    {"explanation", "notices"},
+    {"browser_tags", "explanation", "notices", "withdrawals"},
     {"extractor"},
-    {"settings"},
+    {"recognition", "settings"},
     {"senders"},
     {"systems"},
     {"cookieless", "platforms", "resolvers", "traits"},
@@ -73,6 +73,7 @@ LAYERS = (
         "hits",
         "parameters",
         "reasons",
+        "variables",
         "wire",
     },
 )
@@ -93,6 +94,7 @@ OWN_LAYER = {
     "demo": {"inspector"},
     "inspector": {"inspector"},
     "endpoints": {"errors"},
+    "explanation": {"browser_tags"},
     "exceptions": {"errors"},
     "own_cookie": {"messages"},
     "parameters": {"errors"},
@@ -243,7 +245,7 @@ def test_importing_the_package_loads_no_framework_and_no_http_client():
     script = (
         "import sys, server_tracking, server_tracking.wsgi, server_tracking.asgi;"
         "loaded = {'requests', 'urllib3', 'starlette', 'django', 'flask', 'pycurl',"
-        " 'uvicorn', 'celery', 'pytest'} & set(sys.modules);"
+        " 'uvicorn', 'celery', 'pytest', 'anyio', 'asyncio', 'tempfile', 'ssl'} & set(sys.modules);"
         "import threading;"
         "sys.exit(f'{loaded} {threading.active_count()} threads' if loaded or"
         " threading.active_count() > 1 else 0)"

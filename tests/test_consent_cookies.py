@@ -137,6 +137,23 @@ def test_a_repeated_action_sets_nothing_but_its_own_end():
         assert got == [ACTED]
 
 
+def test_an_action_that_cannot_be_deleted_is_heard_once():
+    """A script has set it on a path of its own, so that our end of it does nothing."""
+    extractor = extractor_of()
+    jar = {"cookie_action": "accept"}
+    got = []
+    for _ in range(3):
+        pairs = [f"{name}={value}" for name, value in jar.items()]
+        _, headers = answered(extractor, *pairs)
+        got.append(masked(headers))
+        for header in headers:
+            name, _, value = header.partition(";")[0].partition("=")
+            if name != "cookie_action":
+                jar[name] = value
+
+    assert got == [[ACCEPTED, ACTED, KEPT], [ACTED], [ACTED]]
+
+
 def test_an_unknown_action_only_goes():
     _, got = answered(extractor_of("opt-in"), "cookie_action=<script>")
 
@@ -185,7 +202,7 @@ def test_a_browser_that_objects_later_loses_its_id():
 
 def test_the_sites_own_people_get_nothing_whatever_they_say():
     extractor = extractor_of()
-    own = extractor.own_cookie(request_of()).partition(";")[0]
+    own = extractor.own_cookie(request_of(), NOW).partition(";")[0]
 
     recognition, got = answered(extractor, own, "cookie_action=accept")
 
@@ -196,6 +213,55 @@ def test_nothing_is_set_where_nothing_could_be_read():
     request = request_of("vn=x", "cookie_action=accept")
 
     assert extractor_of().cookies(request, UNRECOGNIZED, NOW) == []
+
+
+# What is configured
+
+ATTRIBUTES = [
+    # options, scheme, the attributes of the id cookie
+    ({}, "https", "vn=*; Path=/; Secure; HttpOnly; SameSite=Lax"),
+    ({}, "http", "vn=*; Path=/; HttpOnly; SameSite=Lax"),
+    ({"cookie_secure": True}, "http", "vn=*; Path=/; Secure; HttpOnly; SameSite=Lax"),
+    ({"cookie_secure": False}, "https", "vn=*; Path=/; HttpOnly; SameSite=Lax"),
+    ({"cookie_httponly": False}, "https", "vn=*; Path=/; Secure; SameSite=Lax"),
+    (
+        {"cookie_samesite": "Strict"},
+        "https",
+        "vn=*; Path=/; Secure; HttpOnly; SameSite=Strict",
+    ),
+    (
+        {"cookie_samesite": "None", "cookie_secure": True},
+        "https",
+        "vn=*; Path=/; Secure; HttpOnly; SameSite=None",
+    ),
+    (
+        {"cookie_path": "/shop"},
+        "https",
+        "vn=*; Path=/shop; Secure; HttpOnly; SameSite=Lax",
+    ),
+    (
+        {"consent_mode": "opt-out", "cookie_max_age": 7 * DAY},
+        "https",
+        "vn=*; Path=/; Max-Age=604800; Secure; HttpOnly; SameSite=Lax",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "scheme", "expected"), ATTRIBUTES)
+def test_the_attributes_are_those_that_are_configured(options, scheme, expected):
+    extractor = Extractor(Settings(secret_key=KEY, **options))
+    request = Request("GET", "/", scheme=scheme, headers={"user-agent": AGENT})
+
+    got = extractor.cookies(request, extractor.recognize(request, NOW), NOW)
+
+    assert masked(got) == [expected]
+
+
+@pytest.mark.parametrize("name", ["vn", "id", "_shop.visitor"])
+def test_the_name_is_the_one_that_is_configured(name):
+    _, [header] = answered(extractor_of(cookie_name=name))
+
+    assert header.startswith(f"{name}=1.")
 
 
 # The name with a prefix that browsers protect

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server_tracking.addresses import anonymized
 from server_tracking.cookieless import DailyIds, daily_id
 from server_tracking.salts import MemorySalt
 from server_tracking.visitors import SessionRules
@@ -49,6 +50,25 @@ def test_sites_know_a_visitor_by_ids_that_have_nothing_in_common():
     assert daily_id(SALT, "a.example", AGENT, ADDRESS) != daily_id(
         SALT, "b.example", AGENT, ADDRESS
     )
+
+
+# Privacy extensions change the last 64 bits of an address from day to day, and an
+# hour to the next (RFC 8981).
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::7", "2001:db8:1:2:aaaa:bbbb:cccc:dddd", True),  # one /64
+        ("2001:db8:1:2::7", "2001:db8:2:2::7", False),
+        ("2001:db8:1:2::7", "2001:db8:1:3::7", True),  # cut to /48, they are one
+        ("203.0.113.77", "203.0.113.78", True),
+        ("203.0.113.77", "203.0.114.77", False),
+        ("203.0.113.77", "::ffff:203.0.113.77", True),
+    ],
+)
+def test_a_visitor_is_known_by_the_network_of_the_address(one, other, same):
+    ids = {daily_id(SALT, "", AGENT, anonymized(address)) for address in (one, other)}
+
+    assert (len(ids) == 1) is same
 
 
 @given(st.text(st.characters(codec=None), max_size=600))

@@ -1,8 +1,11 @@
 """Our cookies: read by hand, signed, written exactly."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import Signer
 
 from server_tracking.cookies import CookieSigner, cookie_header, cookie_value
 
@@ -56,6 +59,14 @@ def test_a_signed_value_is_verified():
     signer = CookieSigner([KEY], "visitor")
 
     assert signer.verified(signer.sign("1.2")) == "1.2"
+
+
+def test_anybody_with_the_key_can_verify_with_itsdangerous():
+    signed = CookieSigner([KEY], "visitor", "shop").sign("1.2")
+
+    salt = "server_tracking.visitor\0shop"
+    signer = Signer(KEY, salt, key_derivation="hmac", digest_method=hashlib.sha256)
+    assert signer.unsign(signed) == b"1.2"
 
 
 def test_an_old_key_verifies_and_the_newest_signs():

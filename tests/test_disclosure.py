@@ -5,7 +5,13 @@ import json
 import pytest
 
 from server_tracking import Settings
-from server_tracking.disclosure.fields import ADDRESS, EVENTS, FIELDS, fields_told
+from server_tracking.disclosure.fields import (
+    ADDRESS,
+    EVENTS,
+    FIELDS,
+    TAG_IDS,
+    fields_told,
+)
 from server_tracking.disclosure.flows import flows_of
 from server_tracking.disclosure.report import as_json, as_markdown
 from server_tracking.hits import Consent
@@ -107,6 +113,25 @@ def test_the_report_says_how_addresses_and_pages_are_told():
     assert "/24, /48" in as_markdown(flows_of([], Settings(secret_key=KEY)))
 
 
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [("strict", "cut to a large network (/16, /32)"), ("omit", "not told")],
+)
+def test_the_report_says_what_is_left_of_an_address(level, words):
+    settings = Settings(secret_key=KEY, anonymize_ip=level)
+    text = as_markdown(flows_of([Plausible("example.com")], settings))
+
+    assert f"- IP address: {words}\n" in text
+    assert ("| IP address |" in text) is (level != "omit")
+
+
+def test_a_site_that_names_its_hosts_has_the_same_report():
+    named = Settings(secret_key=KEY, allowed_hosts=(".shop.example",))
+    plausible = [Plausible("example.com")]
+
+    assert flows_of(plausible, named) == flows_of(plausible, Settings(secret_key=KEY))
+
+
 def test_the_tables_of_the_report_are_whole():
     systems = [kind.example() for kind in discovered_systems().values()]
     text = as_markdown(flows_of(systems, Settings(secret_key=KEY)))
@@ -179,3 +204,37 @@ def test_wrong_use_is_told_with_exit_code_2(run, arguments, environ, said):
 
     assert code == 2
     assert said in err
+
+
+def told_ids_of_tags(system, **options):
+    settings = Settings(secret_key=KEY, **options)
+    (flow,) = flows_of([system], settings).flows
+    return flow.tag_cookies, [TAG_IDS in one.fields for one in flow.situations]
+
+
+def test_ids_of_a_systems_own_tag_are_told_of_where_they_are_read():
+    matomo = Matomo("https://stats.example.com/", site_id=7)
+
+    assert told_ids_of_tags(matomo) == ((), [False] * 4)
+    assert told_ids_of_tags(matomo, adopt_browser_ids=True) == (
+        ("_pk_id.7.*",),
+        [True, False, True, False],
+    )
+    assert told_ids_of_tags(
+        matomo, adopt_browser_ids=True, consent_mode="cookieless"
+    ) == (("_pk_id.7.*",), [False, False, True, False])
+
+
+def test_a_system_without_cookies_of_its_own_tells_of_none():
+    found = told_ids_of_tags(Plausible("example.com"), adopt_browser_ids=True)
+
+    assert found == ((), [False] * 4)
+
+
+def test_the_report_names_the_cookies_of_tags():
+    settings = Settings(secret_key=KEY, adopt_browser_ids=True)
+    google = GoogleAnalytics4("G-ABC", api_secret="made-up")
+    report = as_markdown(flows_of([google], settings))
+
+    assert "own tag are read: `_ga`, `_ga_ABC`." in report
+    assert f"| {TAG_IDS} | yes | - | yes | - |" in report

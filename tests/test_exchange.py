@@ -185,10 +185,11 @@ def test_the_address_rule_sees_the_peer_and_every_line():
     ]
 
 
-def test_a_request_shows_no_query_in_its_repr():
-    request = Request("GET", "/reset", query="token=secret")
+def test_a_request_shows_neither_path_nor_query_in_its_repr():
+    request = Request("GET", "/reset", host="example.com", query="token=secret")
 
-    assert repr(request) == "<Request GET '/reset'>"
+    assert repr(request) == "<Request GET of example.com>"
+    assert repr(Request("HEAD")) == "<Request HEAD of no host>"
 
 
 def test_a_response_finds_headers_whatever_their_case():

@@ -149,6 +149,8 @@ def test_the_mode_says_what_an_undecided_visitor_gets(mode, refusal, max_age):
     [
         ("sec-gpc", "1", True),
         ("sec-gpc", "0, 1", True),
+        ("sec-gpc", "1, 0", True),
+        ("sec-gpc", "0", False),
         ("sec-gpc", "true", False),
         ("sec-gpc", "01", False),
         ("sec-gpc", "1;x", False),
@@ -164,6 +166,17 @@ def test_a_browser_may_object(name, value, objects):
     assert bool(cookies) is not objects
 
 
+def test_one_of_several_lines_is_enough_to_object(browser):
+    headers = {**browser, "Host": "example.com"}
+    lines = [(n.lower().encode(), v.encode()) for n, v in headers.items()]
+    lines += [(b"sec-gpc", b"0"), (b"sec-gpc", b"1")]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": lines}
+
+    recognition = extractor_from(SETTINGS).recognize(request_from(scope), NOW)
+
+    assert recognition.refusal is Reason.SIGNALLED
+
+
 def test_signals_can_be_switched_off():
     settings = Settings(secret_key=KEY, honor_gpc=False, honor_dnt=False)
 
@@ -174,7 +187,7 @@ def test_signals_can_be_switched_off():
 
 def test_the_sites_own_people_are_not_tracked():
     extractor = extractor_from(SETTINGS)
-    own = value_of([extractor.own_cookie(request_of())], "its_me")
+    own = value_of([extractor.own_cookie(request_of(), NOW)], "its_me")
 
     recognition, cookies = recognized(cookie=f"its_me={own}")
 
@@ -346,6 +359,25 @@ def test_whole_addresses_are_sent_only_on_demand():
     settings = Settings(anonymize_ip=False)
 
     assert request_from(environ, settings=settings).address == "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("level", "address"),
+    [(True, "198.51.100.0"), ("strict", "198.51.0.0"), ("omit", None)],
+)
+@pytest.mark.parametrize("trusting", [{}, {"trusted_hops": 1}])
+def test_how_much_of_an_address_is_told_has_levels(level, address, trusting):
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "REMOTE_ADDR": "10.0.0.2" if trusting else "198.51.100.7",
+        "HTTP_X_FORWARDED_FOR": "198.51.100.7",
+    }
+    settings = Settings(anonymize_ip=level, **trusting)
+
+    assert request_from(environ, settings=settings).address == address
+    assert Settings.from_env({"SERVER_TRACKING_ANONYMIZE_IP": str(level)}) == Settings(
+        anonymize_ip=level
+    )
 
 
 def test_a_response_without_html_has_no_title():

@@ -44,6 +44,37 @@ def test_it_closes_once(observe, sender):
     assert len(sender.hits) == 1
 
 
+NEVER_PAGES = [
+    ("POST", "/shop", {}),
+    ("GET", "/static/shop.css", {}),
+    ("GET", "/shop", {"sec-fetch-dest": "empty", "sec-fetch-mode": "cors"}),
+    ("GET", "/shop", {"user-agent": "Googlebot/2.1"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), NEVER_PAGES)
+def test_the_answer_matters_not_if_the_request_says_enough_until_an_event(
+    observe, method, path, headers
+):
+    seen = observe(method, path, **headers)
+    assert not seen.attentive
+
+    seen.event("A")
+    assert seen.attentive
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), NEVER_PAGES)
+def test_the_answer_matters_if_a_handler_calls_the_request_a_page_or_asks_who_it_is(
+    observe, method, path, headers
+):
+    by_hand, asked = (observe(method, path, **headers) for _ in range(2))
+    by_hand.pageview()
+    _ = asked.context
+
+    assert by_hand.attentive
+    assert asked.attentive
+
+
 REFUSED = [
     ("POST", {}, HTML, 200, "method"),
     (

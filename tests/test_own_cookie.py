@@ -4,19 +4,20 @@ import asyncio
 
 import pytest
 
-from server_tracking import ConfigurationError, Reason
+from server_tracking import ConfigurationError, Reason, Request
 from server_tracking.own_cookie import OwnCookie
+from server_tracking.testing import NOW
 from server_tracking.wsgi import TrackingMiddleware
 
 HOST = "example.com"
 
 
-def environ_of(method="POST", host=HOST, path="/own", **headers):
+def environ_of(method="POST", host=HOST, path="/own", query="", **headers):
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
-        "QUERY_STRING": "",
+        "QUERY_STRING": query,
         "REMOTE_ADDR": "203.0.113.7",
         "HTTP_HOST": host,
         "wsgi.url_scheme": "https",
@@ -45,7 +46,7 @@ def asked(own, environ):
         "type": "http",
         "method": environ["REQUEST_METHOD"],
         "path": environ["PATH_INFO"],
-        "query_string": b"",
+        "query_string": environ["QUERY_STRING"].encode(),
         "scheme": "https",
         "client": ("203.0.113.7", 1),
         "headers": named,
@@ -135,3 +136,48 @@ def test_nobody_marks_himself(cookie, tracker, sender, browser):
     visit(tracker, browser, cookie)
 
     assert len(sender.hits) == 1
+
+
+def test_anybody_takes_the_mark_away_again_by_a_post_of_the_site(tracker):
+    own = OwnCookie(tracker, lambda source: False)
+    status, head = asked(
+        own, environ_of(query="unmark", **{"sec-fetch-site": "same-origin"})
+    )
+    refused, _ = asked(
+        own, environ_of(query="unmark", **{"sec-fetch-site": "cross-site"})
+    )
+
+    assert status == 204
+    assert head["Set-Cookie"].startswith("its_me=; ")
+    assert "Max-Age=0" in head["Set-Cookie"]
+    assert refused == 403
+
+
+DAY = 86400
+
+
+# By default the mark counts for 90 days, whatever the browser makes of its Max-Age.
+@pytest.mark.parametrize(
+    ("age", "options", "is_own"),
+    [
+        (0, {}, True),
+        (90 * DAY - 1, {}, True),
+        (90 * DAY, {}, False),
+        (7 * DAY, {"own_cookie_max_age": 7 * DAY}, False),
+        (-3600, {}, True),  # another machine's clock is behind
+        (-2 * DAY, {}, False),  # made for later
+    ],
+)
+def test_the_mark_counts_for_as_long_as_is_configured(
+    age, options, is_own, make_tracker, browser
+):
+    extractor = make_tracker(**options).extractor
+    request = Request(headers={"user-agent": browser["User-Agent"]})
+    cookie = extractor.own_cookie(request, NOW)
+    request.headers["cookie"] = cookie.partition(";")[0]
+
+    recognition = extractor.recognize(request, NOW + age)
+
+    assert (recognition.refusal is Reason.OWN) is is_own
+    limit = options.get("own_cookie_max_age", 90 * DAY)
+    assert f"Max-Age={limit};" in cookie

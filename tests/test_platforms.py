@@ -34,11 +34,11 @@ def asked(resolve, **cookies):
 # TC strings, written bit by bit from the specification's table.
 
 
-def tc_string(purposes=(), vendors=(), *, version=2, ranges=(), most=None):
+def tc_string(purposes=(), vendors=(), *, version=2, policy=4, ranges=(), most=None):
     bits = (
         f"{version:06b}" + "0" * 36 * 2 + "0" * 12 * 2 + "0" * 6 + "0" * 12 + "0" * 12
     )
-    bits += f"{5:06b}" + "0" * 2 + "0" * 12
+    bits += f"{policy:06b}" + "0" * 2 + "0" * 12
     assert len(bits) == 152
     bits += "".join("01"[n in purposes] for n in range(1, 25))
     bits += "0" * 24 + "0" + "0" * 12
@@ -92,12 +92,21 @@ def test_vendors_may_come_in_ranges():
         tc_string(ranges=((7, 5),), most=9),
         tc_string((1, 8)) + "=",
         "C" * 5000,
+        "C" * 65_536,
+        "COvFyGBOvFyGBAbAAAENAPCAAOAAAAAAAAAAA\u00e9",
         "\ud800",
     ],
 )
 def test_what_is_no_tc_string_is_no_decision(text):
     assert tcf_consent_from(text) is None
     assert asked(tcf(), **{"euconsent-v2": text}) is None
+
+
+def test_strings_of_older_policies_are_no_decision():
+    old, new = (tc_string((1, 8), policy=policy) for policy in (3, 4))
+
+    assert asked(tcf(), **{"euconsent-v2": old}) is None
+    assert asked(tcf(), **{"euconsent-v2": new}) == ANALYTICS
 
 
 def test_further_segments_are_not_looked_at():

@@ -51,10 +51,11 @@ _CHANGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
         {"screen_resolution": "800x600", "viewport_size": "700x500"},
     ),
 )
-ADDRESS = "anonymous IP address"
+ADDRESS = "IP address"
 EVENTS = "what the site says of events"
 PROPERTIES = "properties that the site gives"
-FIELDS = (*(words for words, _, _ in _CHANGES), ADDRESS, PROPERTIES, EVENTS)
+TAG_IDS = "ids that its own tag in the browser has given"
+FIELDS = (*(words for words, _, _ in _CHANGES), TAG_IDS, ADDRESS, PROPERTIES, EVENTS)
 """All that a hit may tell of a visitor, in the words of the report."""
 
 

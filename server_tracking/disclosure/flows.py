@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
-from server_tracking.disclosure.fields import fields_told, sample
+from server_tracking.disclosure.fields import ADDRESS, TAG_IDS, fields_told, sample
 from server_tracking.exchange import Request
 from server_tracking.extractor import Extractor
 from server_tracking.hits import Consent
 from server_tracking.settings import Settings
-from server_tracking.systems import System
+from server_tracking.systems import System, has_tag, may_be_told
 
 __all__ = ["DataFlows", "Flow", "Situation", "flows_of"]
 
@@ -31,7 +32,10 @@ class Situation(msgspec.Struct, frozen=True):
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """What goes to one system: who gets it, at which host, in which situation."""
+    """What goes to one system: who gets it, at which host, in which situation.
+
+    *tag_cookies* are those of its own tag whose ids are read in the browser's requests.
+    """
 
     system: str
     company: str
@@ -39,6 +43,7 @@ class Flow(msgspec.Struct, frozen=True):
     encrypted: bool
     own_ends: bool
     situations: tuple[Situation, ...]
+    tag_cookies: tuple[str, ...] = ()
 
 
 class DataFlows(msgspec.Struct, frozen=True):
@@ -58,6 +63,12 @@ _COMPANIES = {
     "matomo.cloud": "InnoCraft (Matomo)",
     "goatcounter.com": "GoatCounter",
 }
+_ADDRESSES: Mapping[bool | str, str] = {
+    True: "cut to its network (/24, /48)",
+    "strict": "cut to a large network (/16, /32)",
+    "omit": "not told",
+    False: "whole",
+}
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -70,16 +81,16 @@ def flows_of(systems: Iterable[System], settings: Settings) -> DataFlows:
         ("no", {"cookie": _status(settings, settings.cookie_status_refused)}),
     ]
     extractor = Extractor(settings)
-    situations = [(what, *_consent(extractor, headers)) for what, headers in said]
+    cases = [_case(extractor, what, headers) for what, headers in said]
     return DataFlows(
         settings.consent_mode,
-        "cut to its network (/24, /48)" if settings.anonymize_ip else "whole",
+        _ADDRESSES[settings.anonymize_ip],
         "the route in place of the path"
         if settings.page_path == "route"
         else "all query parameters, telling ones without value"
         if settings.keep_params == "all"
         else "path, and query parameters on a list",
-        tuple(_flow(system, situations) for system in systems),
+        tuple(_flow(system, cases, settings) for system in systems),
     )
 
 
@@ -87,30 +98,45 @@ def _status(settings: Settings, value: str) -> str:
     return f"{settings.cookie_status}={value}"
 
 
-def _consent(
-    extractor: Extractor, headers: dict[str, str]
-) -> tuple[Consent | None, str]:
-    """Recognise a visitor as the middleware does; None if nothing may be told."""
+class _Case(NamedTuple):
+    """What follows from what the visitor said; without *consent* nothing is told."""
+
+    what: str
+    consent: Consent | None
+    cookie: str
+    adopts: bool = False
+    has_address: bool = True
+
+
+def _case(extractor: Extractor, what: str, headers: dict[str, str]) -> _Case:
+    """Recognise a visitor as the middleware does."""
+    settings = extractor.settings
+    host = next(iter(settings.allowed_hosts), "example.com").removeprefix(".")
     request = Request(
-        "GET", "/", host="example.com", headers={"user-agent": _BROWSER, **headers}
+        "GET", "/", host=host, headers={"user-agent": _BROWSER, **headers}
     )
     recognition = extractor.recognize(request, time.time())
     if recognition.refusal is not None:
-        return None, "nothing new"
-    kept = f"for {extractor.settings.cookie_max_age // 86400} days"
+        return _Case(what, None, "nothing new")
+    kept = f"for {settings.cookie_max_age // 86400} days"
     if not recognition.decision.keep:
         kept = "until the browser is closed"
-    stored = f"cookie {extractor.settings.cookie_name}, {kept}"
+    stored = f"cookie {settings.cookie_name}, {kept}"
     if recognition.identity is None or not recognition.renew:
         stored = "nothing"
-    return extractor.context(request, recognition).consent, stored
+    return _Case(
+        what,
+        extractor.context(request, recognition).consent,
+        stored,
+        settings.adopt_browser_ids and recognition.decision.stored,
+        settings.anonymize_ip != "omit",
+    )
 
 
-def _flow(
-    system: System, situations: Iterable[tuple[str, Consent | None, str]]
-) -> Flow:
+def _flow(system: System, cases: Iterable[_Case], settings: Settings) -> Flow:
     address = urlsplit(_address(system))
     host = address.hostname or ""
+    adopts = settings.adopt_browser_ids
     return Flow(
         system.name,
         _company(host),
@@ -119,22 +145,26 @@ def _flow(
         system.limits.reuses_data,
         tuple(
             Situation(
-                what,
-                _told(system, consent),
-                stored,
-                consent is not None and consent.ad_personalization,
+                case.what,
+                _told(system, case),
+                case.cookie,
+                case.consent is not None and case.consent.ad_personalization,
             )
-            for what, consent, stored in situations
+            for case in cases
         ),
+        system.browser_cookies if adopts and has_tag(system) else (),
     )
 
 
-def _told(system: System, consent: Consent | None) -> tuple[str, ...]:
-    if consent is None:
+def _told(system: System, case: _Case) -> tuple[str, ...]:
+    if case.consent is None or not may_be_told(system, case.consent):
         return ()
-    if system.limits.reuses_data and not getattr(consent, "reuse", True):
-        return ()
-    return fields_told(system, consent)
+    told = fields_told(system, case.consent)
+    if not case.has_address:
+        told = tuple(field for field in told if field != ADDRESS)
+    if told and case.adopts and has_tag(system):
+        return (*told, TAG_IDS)
+    return told
 
 
 def _address(system: System) -> str:

@@ -41,6 +41,9 @@ def _section(flow: Flow) -> Iterator[str]:
     yield f"Goes to {flow.company} ({flow.host}), {way}."
     if flow.own_ends:
         yield "The receiver uses the data for ends of its own as well."
+    if flow.tag_cookies:
+        names = ", ".join(f"`{name}`" for name in flow.tag_cookies)
+        yield f"The ids in the cookies of its own tag are read: {names}."
     yield ""
     heads = [f"visitor said {situation.what}" for situation in flow.situations]
     yield f"| data | {' | '.join(heads)} |"

@@ -23,6 +23,7 @@ __all__ = ["TcfConsent", "tcf", "tcf_consent_from"]
 _LONGEST = 4096
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
 _POLICY, _PURPOSES, _VENDORS = 132, 152, 213  # where they begin
+_OLDEST_POLICY = 4  # of TCF 2.2; older strings have no say since 30 September 2023
 _HEAD = 230  # bits, up to and with the first of the vendors
 
 
@@ -73,7 +74,7 @@ def tcf(
     def resolve(request: Request) -> Consent | None:
         text = cookie_value(request.headers.get("cookie"), cookie)
         said = tcf_consent_from(text) if text else None
-        if said is None:
+        if said is None or said.policy < _OLDEST_POLICY:
             return None
         trusted = vendor is None or vendor in said.vendors
         advertises = trusted and ads <= said.purposes

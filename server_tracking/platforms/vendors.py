@@ -44,7 +44,10 @@ def onetrust(
     def resolve(request: Request) -> Consent | None:
         if not _text(request, decided):
             return None
-        told = dict(parse_qsl(_raw(request, cookie), max_num_fields=64))
+        try:
+            told = dict(parse_qsl(_raw(request, cookie), max_num_fields=64))
+        except ValueError:  # more fields than that
+            return None
         if told.get("AwaitingReconsent") == "true":
             return None
         parts = (part.partition(":") for part in told.get("groups", "").split(","))

@@ -6,6 +6,12 @@ IP address gives way to a placeholder that says what it was.
 """
 
 from server_tracking.scrubbing.events import scrubbed_hit, scrubbed_user_id
+from server_tracking.scrubbing.own import (
+    Scrubber,
+    own_scrubber_from,
+    scrubbed_campaign,
+    scrubbed_page,
+)
 from server_tracking.scrubbing.pages import Narrowing, narrowed
 from server_tracking.scrubbing.texts import scrubbed_text
 from server_tracking.scrubbing.urls import (
@@ -17,8 +23,12 @@ from server_tracking.scrubbing.urls import (
 __all__ = [
     "DEFAULT_KEEP",
     "Narrowing",
+    "Scrubber",
     "narrowed",
+    "own_scrubber_from",
+    "scrubbed_campaign",
     "scrubbed_hit",
+    "scrubbed_page",
     "scrubbed_referrer",
     "scrubbed_text",
     "scrubbed_url",

@@ -30,13 +30,14 @@ from typing import (
     NamedTuple,
     Protocol,
     Self,
+    TypeGuard,
     runtime_checkable,
 )
 from urllib.parse import SplitResult, urlsplit
 
 from server_tracking.calls import Call, Limits, Outcome, Problem
 from server_tracking.errors import ConfigurationError
-from server_tracking.hits import Consent, Hit
+from server_tracking.hits import BrowserIds, Consent, Hit
 
 if TYPE_CHECKING:
     from server_tracking.systems.goatcounter import GoatCounter
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROPERTIES",
+    "BrowserTagged",
     "GoatCounter",
     "GoogleAnalytics4",
     "Matomo",
@@ -59,6 +61,7 @@ __all__ = [
     "Umami",
     "UniversalAnalytics",
     "discovered_systems",
+    "has_tag",
     "may_be_told",
     "system_from_url",
 ]
@@ -141,6 +144,7 @@ class System(Protocol):
       without keeping it, or None if it cannot; and ``problems_of_answer(body)``: what
       the answer complains of, as `Problem`. ``server-tracking check --online`` asks.
     - ``live_view``, a text: where the system shows a hit that has just arrived.
+    - what `BrowserTagged` asks for, if it has a tag of its own in the browser.
     """
 
     name: ClassVar[str]
@@ -179,6 +183,30 @@ class System(Protocol):
     def from_url(cls, url: SplitResult) -> Self:
         """Make a system from its URL; raises `ConfigurationError`."""
         ...
+
+
+class BrowserTagged(Protocol):
+    """A system with a tag of its own, whose ids for visitors it can go on with."""
+
+    @property
+    def browser_cookies(self) -> tuple[str, ...]:
+        """Name the cookies that are read, ``*`` for what only the tag knows."""
+        ...
+
+    def browser_ids(self, cookies: Mapping[str, str], now: float) -> BrowserIds | None:
+        """Read what its tag calls the visitor; None for junk.
+
+        *cookies* are all of a request, those seen twice left out; *now* is in Unix
+        seconds. Pure, and never raises; it names the visitor under its own name, and
+        whatever it returns ends up in hits.
+        """
+        ...
+
+
+def has_tag(system: System) -> TypeGuard[BrowserTagged]:
+    """Tell whether *system* has a tag of its own in the browser."""
+    # isinstance() would read every attribute, in each request.
+    return hasattr(type(system), "browser_ids")
 
 
 def may_be_told(system: System, consent: Consent) -> bool:

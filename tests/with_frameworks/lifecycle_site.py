@@ -39,7 +39,7 @@ tracker = Tracker(
 def wsgi_site(environ, start_response):
     tracker.event(environ["QUERY_STRING"])
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"ok"]
+    return [b"%d" % os.getpid()]
 
 
 async def asgi_site(scope, receive, send):
@@ -52,7 +52,7 @@ async def asgi_site(scope, receive, send):
     tracker.event(scope["query_string"].decode())
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"ok"})
+    await send({"type": "http.response.body", "body": b"%d" % os.getpid()})
 
 
 wsgi = WSGIMiddleware(wsgi_site, tracker)

@@ -324,6 +324,7 @@ def looks_up_nobody(request):
 def test_a_user_is_told_only_if_wanted_and_known_already(
     serve, sender, client, view, options, expected
 ):
+    # peers.md, row 26: looking a user up costs a query, and fails in async code.
     serve(path("", view), **options)
     client.get("/")
 

@@ -287,6 +287,9 @@ def test_the_checks_know_the_place_of_the_middleware(middleware, expected):
     ("given", "django", "expected"),
     [
         ({"anonymize_ip": False}, {}, ["W005"]),
+        ({"anonymize_ip": "omit"}, {}, []),
+        ({"consent_mode": "cookieless"}, {}, ["W006"]),
+        ({"consent_mode": "cookieless", "cookieless_salt": "/run/s"}, {}, []),
         ({}, {"USE_X_FORWARDED_HOST": True}, ["W004"]),
         ({"trusted_hops": 1}, {"USE_X_FORWARDED_HOST": True}, []),
         (

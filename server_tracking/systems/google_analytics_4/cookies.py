@@ -7,12 +7,15 @@ common knowledge among its users. Junk reads as None.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
-from server_tracking.hits import Session
+from server_tracking.hits import BrowserIds, Session
 
-__all__ = ["client_id_from", "session_from"]
+__all__ = ["browser_ids_from", "client_id_from", "cookie_names", "session_from"]
 
+_IDLE = 30 * 60  # seconds after which the tag begins another session
+_AHEAD = 300  # seconds by which a visitor's clock may be fast
 _LONGEST = 512
 # GA1.<depth>.<random>.<seconds>: the depth may be anything, as in GA1.2-2.x.y.
 _CLIENT = re.compile(r"GA[0-9]\.[^.]{1,16}\.([1-9][0-9]{0,18}\.[1-9][0-9]{0,11})")
@@ -34,17 +37,7 @@ def session_from(cookie: str | None) -> Session | None:
     GS1 joins its fields with dots, GS2 (since May 2025) with dollar signs, each
     behind a letter and in any order.
     """
-    if not cookie or len(cookie) > _LONGEST:
-        return None
-    match = _SESSION.fullmatch(unquote(cookie))
-    if match is None:
-        return None
-    if match[1] == "1":
-        fields = dict(zip("so", match[2].split("."), strict=False))
-    else:
-        fields = {}
-        for part in match[2].split("$"):
-            fields.setdefault(part[:1], part[1:])
+    fields = _fields(cookie)
     session_id = fields.get("s", "")
     number = fields.get("o", "")
     if not _NUMBER.fullmatch(session_id):
@@ -52,3 +45,50 @@ def session_from(cookie: str | None) -> Session | None:
     return Session(
         id=int(session_id), number=int(number) if _NUMBER.fullmatch(number) else 1
     )
+
+
+def cookie_names(measurement_id: str) -> tuple[str, str]:
+    """Name the two cookies of the tag: of the visitor, and of the visit."""
+    return "_ga", f"_ga_{measurement_id.removeprefix('G-')}"
+
+
+def browser_ids_from(
+    cookies: Mapping[str, str], measurement_id: str, now: float
+) -> BrowserIds | None:
+    """Read what the tag of *measurement_id* calls the visitor; None if nothing.
+
+    Its session counts only while it goes on: once 30 minutes have passed, the tag
+    begins another, which no server can foresee.
+    """
+    visitor_cookie, session_cookie = cookie_names(measurement_id)
+    visitor = client_id_from(cookies.get(visitor_cookie))
+    if visitor is None or int(visitor.rpartition(".")[2]) > now + _AHEAD:
+        return None
+    session = session_from(cookies.get(session_cookie))
+    last = _fields(cookies.get(session_cookie)).get("t", "")
+    goes_on = (
+        session is not None
+        and _NUMBER.fullmatch(last) is not None
+        and session.id <= int(last)
+        and -_AHEAD <= now - int(last) <= _IDLE
+    )
+    if session is None or not goes_on:
+        return BrowserIds("google_analytics_4", measurement_id, visitor)
+    return BrowserIds(
+        "google_analytics_4", measurement_id, visitor, session.id, session.number
+    )
+
+
+def _fields(cookie: str | None) -> dict[str, str]:
+    """Read the fields of a ``_ga_<ID>`` cookie by their letters; empty for junk."""
+    if not cookie or len(cookie) > _LONGEST:
+        return {}
+    match = _SESSION.fullmatch(unquote(cookie))
+    if match is None:
+        return {}
+    if match[1] == "1":
+        return dict(zip("sogt", match[2].split("."), strict=False))
+    fields: dict[str, str] = {}
+    for part in match[2].split("$"):
+        fields.setdefault(part[:1], part[1:])
+    return fields

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from server_tracking.hits import Campaign, Context, Hit, PageView, ScreenView
+from server_tracking.hits import (
+    BrowserIds,
+    Campaign,
+    Context,
+    Hit,
+    PageView,
+    ScreenView,
+)
 from server_tracking.systems.google_analytics_4.cookies import client_id_from
 from server_tracking.systems.google_analytics_4.events import Named, events_of
 from server_tracking.systems.google_analytics_4.tables import BODY, OLDEST
@@ -35,6 +42,7 @@ Place = Mapping[str, str] | Callable[[Context], Mapping[str, str] | None] | None
 class Options(msgspec.Struct, frozen=True):
     """What a site has decided about the words; see `GoogleAnalytics4`."""
 
+    measurement_id: str
     debug: bool
     event_names: Mapping[str, str]
     user_properties: tuple[str, ...]
@@ -117,8 +125,10 @@ def merged_parameters(
 def _body(hit: Hit, options: Options) -> dict[str, Any]:
     context = hit.context
     visitor, device, consent = context.visitor, context.device, context.consent
+    known = _known(context, options)
+    client_id = visitor.client_id if known is None else known.visitor
     body: dict[str, Any] = {
-        "client_id": client_id_from(visitor.client_id) or visitor.client_id,
+        "client_id": client_id_from(client_id) or client_id,
         "user_id": None if visitor.user_id is None else str(visitor.user_id),
         "consent": {
             "ad_user_data": _granted(consent.ad_user_data),
@@ -157,6 +167,10 @@ def _device(options: Options, context: Context) -> dict[str, str]:
     return {**{name: value for name, value in known.items() if value}, **device}
 
 
+def _known(context: Context, options: Options) -> BrowserIds | None:
+    return context.visitor.known_to("google_analytics_4", options.measurement_id)
+
+
 def _granted(allowed: bool) -> str:
     return "GRANTED" if allowed else "DENIED"
 
@@ -169,9 +183,13 @@ def _session(hit: Hit, options: Options) -> dict[str, Any]:
     """
     session = hit.context.session
     is_view = isinstance(hit, PageView | ScreenView)
+    number, session_id = session.number, session.id
+    known = _known(hit.context, options)
+    if known is not None and isinstance(known.session, int):
+        number, session_id = known.session_number, known.session
     words = {
-        "session_id": session.id,
-        "session_number": session.number,
+        "session_id": session_id,
+        "session_number": number,
         "engagement_time_msec": max(1, session.engagement_ms) if is_view else 1,
     }
     return {**words, "debug_mode": 1} if options.debug else words

@@ -16,7 +16,7 @@ import msgspec
 
 from server_tracking.calls import Call, Limits, Outcome, Problem
 from server_tracking.endpoints import check_flags, endpoint_from
-from server_tracking.hits import Context, Hit
+from server_tracking.hits import BrowserIds, Context, Hit
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.google_analytics_4.answers import (
     outcome_of,
@@ -24,6 +24,10 @@ from server_tracking.systems.google_analytics_4.answers import (
     validation_endpoint,
 )
 from server_tracking.systems.google_analytics_4.checking import check_body, check_event
+from server_tracking.systems.google_analytics_4.cookies import (
+    browser_ids_from,
+    cookie_names,
+)
 from server_tracking.systems.google_analytics_4.fitting import (
     fit_body,
     fit_parameters,
@@ -67,8 +71,8 @@ _LIMITS = Limits(
     bytes=LARGEST_BODY,
     max_age=float(OLDEST),
     reuses_data=True,
-    # Nearly every visitor needs a call of his own.
-    concurrency=4,
+    # Nearly every visitor needs a call of his own: 1,280 hits/s at 100 ms.
+    concurrency=128,
 )
 _FRAME = len(b',"events":[]')
 
@@ -167,6 +171,15 @@ class GoogleAnalytics4(_Credentials, frozen=True, kw_only=True):
         """Tell what an answer means."""
         return outcome_of(call, status, headers, body)
 
+    @property
+    def browser_cookies(self) -> tuple[str, ...]:
+        """Name the cookies in which Google's own tag keeps its ids."""
+        return cookie_names(self.measurement_id)
+
+    def browser_ids(self, cookies: Mapping[str, str], now: float) -> BrowserIds | None:
+        """Read what Google's own tag calls the visitor; None if nothing."""
+        return browser_ids_from(cookies, self.measurement_id, now)
+
     def problems(self, hit: Hit) -> Iterable[Problem]:
         """Name what Google would refuse, cut or ignore in *hit*."""
         words = say(hit, self._options)
@@ -217,6 +230,7 @@ class GoogleAnalytics4(_Credentials, frozen=True, kw_only=True):
     @property
     def _options(self) -> Options:
         return Options(
+            self.measurement_id,
             self.debug,
             self.event_names or {},
             tuple(self.user_properties),

@@ -98,7 +98,9 @@ def visitor_id(client_id: str) -> str | None:
 
 
 def _request_said(hit: Hit, moment: float, settings: Settings) -> dict[str, Any]:
-    context = hit.context
+    context, visitor = hit.context, hit.context.visitor
+    known = visitor.known_to("matomo", str(settings.site_id))
+    client_id = visitor.client_id if known is None else known.visitor
     return {
         **RequestParameters(
             site_id=settings.site_id,
@@ -106,8 +108,8 @@ def _request_said(hit: Hit, moment: float, settings: Settings) -> dict[str, Any]
             api_version=1,
             url=context.page.url or None,
             referrer=context.page.referrer or None,
-            visitor_id=visitor_id(context.visitor.client_id),
-            user_id=context.visitor.user_id or None,
+            visitor_id=visitor_id(client_id),
+            user_id=visitor.user_id or None,
             user_agent=context.device.user_agent or None,
             language=context.device.language or None,
             resolution=context.device.screen_resolution or None,

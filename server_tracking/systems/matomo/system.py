@@ -24,11 +24,12 @@ from server_tracking.endpoints import (
     refusal,
     shown,
 )
-from server_tracking.hits import Hit
+from server_tracking.hits import BrowserIds, Hit
 from server_tracking.parameters import query_from
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.matomo.answers import outcome_of
 from server_tracking.systems.matomo.checking import DAY, check, is_refused
+from server_tracking.systems.matomo.cookies import browser_ids_from, cookie_name
 from server_tracking.systems.matomo.fitting import fit
 from server_tracking.systems.matomo.saying import Settings, say
 from server_tracking.systems.matomo.tables import ROWS
@@ -144,6 +145,15 @@ class Matomo(msgspec.Struct, frozen=True):
         """Name what Matomo would refuse, cut or ignore in *hit*."""
         said = say(hit, hit.time, self._settings)
         yield from check(said, has_token=self._has_token(said))
+
+    @property
+    def browser_cookies(self) -> tuple[str, ...]:
+        """Name the cookie in which Matomo's own script keeps its id."""
+        return (f"{cookie_name(self.site_id)}*",)
+
+    def browser_ids(self, cookies: Mapping[str, str], now: float) -> BrowserIds | None:
+        """Read what Matomo's own script calls the visitor; None if nothing."""
+        return browser_ids_from(cookies, self.site_id, now)
 
     @classmethod
     def parameter_table(cls) -> Sequence[ParameterRow]:

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from server_tracking.hits import (
+    BrowserIds,
     Context,
     ExceptionHit,
     Hit,
@@ -55,28 +56,31 @@ _ERROR = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?", re.DOTALL)
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})", re.ASCII)
 
 
-def say(hit: Hit, moment: float, profiles: PersonProfiles) -> dict[str, Any]:
+def say(
+    hit: Hit, moment: float, profiles: PersonProfiles, ids: BrowserIds | None = None
+) -> dict[str, Any]:
     """Say *hit* as an event at *moment* (Unix seconds).
 
-    A user id that names nobody counts as none. ``extra=`` reaches the event itself;
+    *ids* are those that the project's own script has given the visitor. A user id that names nobody counts as none. ``extra=`` reaches the event itself;
     its ``properties`` are merged into the event's.
     """
     visitor = hit.context.visitor
     user = visitor.user_id or ""
     known = user.lower() not in NOBODY
+    client_id = visitor.client_id if ids is None else ids.visitor
     properties = {
-        **_context_said(hit.context),
+        **_context_said(hit.context, client_id, ids),
         **hit_properties(hit),
         **_kind_said(hit),
         **hit.params,
     }
     if known:
-        properties.setdefault("$device_id", visitor.client_id)
+        properties.setdefault("$device_id", client_id)
     if profiles == "never" or (profiles == "identified_only" and not known):
         properties.setdefault("$process_person_profile", False)
     event = {
         "event": _event_name(hit),
-        "distinct_id": user if known else visitor.client_id,
+        "distinct_id": user if known else client_id,
         "uuid": str(hit.id),
         "timestamp": _timestamp(moment),
         "properties": properties,
@@ -104,7 +108,10 @@ def session_uuid(client_id: str, session: int) -> UUID:
     return UUID(int=number)
 
 
-def _context_said(context: Context) -> dict[str, Any]:
+def _context_said(
+    context: Context, client_id: str, ids: BrowserIds | None
+) -> dict[str, Any]:
+    visit = None if ids is None else ids.session
     page, campaign, device = context.page, context.campaign, context.device
     found: dict[str, Any] = {
         "$lib": "server-tracking",
@@ -125,7 +132,7 @@ def _context_said(context: Context) -> dict[str, Any]:
         "$browser_language": device.language,
         **_size_said("$screen", device.screen_resolution),
         **_size_said("$viewport", device.viewport_size),
-        "$session_id": str(session_uuid(context.visitor.client_id, context.session.id)),
+        "$session_id": str(visit or session_uuid(client_id, context.session.id)),
         "$ip": context.address,
         # Without an address PostHog would place the visitor where this server is.
         "$geoip_disable": None if context.address else True,

@@ -19,10 +19,15 @@ from server_tracking.endpoints import (
     query_options,
     refusal,
 )
-from server_tracking.hits import Hit
+from server_tracking.hits import BrowserIds, Hit
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.posthog.answers import outcome_of
 from server_tracking.systems.posthog.checking import check
+from server_tracking.systems.posthog.cookies import (
+    account_of,
+    browser_ids_from,
+    cookie_names,
+)
 from server_tracking.systems.posthog.fitting import fit
 from server_tracking.systems.posthog.saying import NOBODY, PersonProfiles, say
 from server_tracking.systems.posthog.tables import ROWS
@@ -108,7 +113,16 @@ class PostHog(msgspec.Struct, frozen=True):
         if user and user.lower() in NOBODY:
             message = f"the user id {user!r} names nobody; the client id is sent"
             yield Problem("distinct_id", message, "PostHog capture API")
-        yield from check(say(hit, hit.time, self.person_profiles))
+        yield from check(self._said(hit, hit.time))
+
+    @property
+    def browser_cookies(self) -> tuple[str, ...]:
+        """Name the cookies in which PostHog's own script, or Segment's, keeps ids."""
+        return cookie_names(self.api_key)
+
+    def browser_ids(self, cookies: Mapping[str, str], now: float) -> BrowserIds | None:
+        """Read what PostHog's own script calls the visitor; None if nothing."""
+        return browser_ids_from(cookies, self.api_key, now)
 
     @classmethod
     def parameter_table(cls) -> Sequence[ParameterRow]:
@@ -135,9 +149,16 @@ class PostHog(msgspec.Struct, frozen=True):
         for hit in hits:
             if hit.context.consent.analytics is False:
                 continue
-            data = fit(say(hit, moment_of(hit, now), self.person_profiles))
+            data = fit(self._said(hit, moment_of(hit, now)))
             if data is not None:
                 yield hit.id, data
+
+    def _said(self, hit: Hit, moment: float) -> dict[str, Any]:
+        known = None
+        if hit.context.visitor.browser_ids:
+            visitor = hit.context.visitor
+            known = visitor.known_to(self.name, account_of(self.api_key))
+        return say(hit, moment, self.person_profiles, known)
 
 
 def _check_key(key: object) -> None:

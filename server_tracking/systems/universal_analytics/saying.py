@@ -133,6 +133,7 @@ def say(
 
 def _general(hit: Hit, tracking_id: str) -> dict[str, Any]:
     visitor, consent = hit.context.visitor, hit.context.consent
+    known = visitor.known_to("universal_analytics", tracking_id)
     return {
         **GeneralParameters(
             tracking_id=tracking_id,
@@ -142,7 +143,8 @@ def _general(hit: Hit, tracking_id: str) -> dict[str, Any]:
             ),
         ).wire(_type_of(hit)),
         **SessionParameters(
-            client_id=visitor.client_id, user_id=visitor.user_id
+            client_id=visitor.client_id if known is None else known.visitor,
+            user_id=visitor.user_id,
         ).wire(),
     }
 

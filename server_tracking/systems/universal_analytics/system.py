@@ -15,7 +15,7 @@ import msgspec
 
 from server_tracking.calls import Call, Limits, Outcome, Problem
 from server_tracking.endpoints import check_flags
-from server_tracking.hits import Hit
+from server_tracking.hits import BrowserIds, Hit
 from server_tracking.parameters import query_from, wire_text
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.universal_analytics.answers import (
@@ -27,6 +27,10 @@ from server_tracking.systems.universal_analytics.constants import (
     GET_SIZE_LIMIT,
     LONGEST_QUEUE_TIME,
     POST_SIZE_LIMIT,
+)
+from server_tracking.systems.universal_analytics.cookies import (
+    COOKIE_NAME,
+    browser_ids_from,
 )
 from server_tracking.systems.universal_analytics.fitting import evened, fit, packed
 from server_tracking.systems.universal_analytics.options import (
@@ -110,6 +114,7 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
             bytes=_LARGEST_BODY if self.batch else POST_SIZE_LIMIT,
             max_age=LONGEST_QUEUE_TIME / 1000,
             mixed_visitors=self.batch,
+            concurrency=64 if self.batch else 128,
             reuses_data=self._receiver.reuses_data,
         )
 
@@ -149,6 +154,15 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
     ) -> Outcome:
         """Tell what an answer means; delivered means received, never recorded."""
         return outcome_of(call, status, headers, body)
+
+    @property
+    def browser_cookies(self) -> tuple[str, ...]:
+        """Name the cookie in which analytics.js keeps its id."""
+        return (COOKIE_NAME,)
+
+    def browser_ids(self, cookies: Mapping[str, str], now: float) -> BrowserIds | None:
+        """Read what analytics.js calls the visitor; None if nothing."""
+        return browser_ids_from(cookies, self.tracking_id, now)
 
     def problems(self, hit: Hit) -> Iterator[Problem]:
         """Name what the receiver would refuse, cut or ignore in *hit*."""
