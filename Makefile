@@ -6,18 +6,22 @@ ARGS ?=
 # All that the whole test suite can use; without one of them its tests skip.
 TEST_GROUPS := $(foreach group,test frameworks servers queues metrics browser clients,--group $(group))
 
-.PHONY: help demo test fmt lint types bench docs docs-tables test-groups clean
+.PHONY: help demo test faults fmt lint types bench profile docs docs-tables test-groups clean
 
 help:
 	@echo "make demo   an example site and the inspector beside it (ARGS=--once, --asgi)"
 	@echo "make test   the whole test suite (ARGS=... for pytest)"
-	@echo "make fmt | lint | types | bench | docs | docs-tables | clean"
+	@echo "make faults the part of it that breaks things: forks, kills, dead collectors"
+	@echo "make fmt | lint | types | bench | profile | docs | docs-tables | clean"
 
 demo: .venv/demo
 	$(BIN)/server-tracking demo $(ARGS)
 
 test: .venv/test
 	$(BIN)/python -X dev -m pytest $(ARGS)
+
+faults: .venv/test
+	$(BIN)/python -X dev -m pytest tests/faults $(ARGS)
 
 fmt: .venv/lint
 	$(BIN)/ruff format .
@@ -32,6 +36,9 @@ types: .venv/test .venv/lint
 
 bench: .venv/test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+profile: .venv/test # of a page view, by function
+	$(BIN)/python -m benchmarks.profile $(ARGS)
 
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
