@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from traceback import walk_tb
 
 __all__ = [
     "ConfigurationError",
@@ -75,10 +76,7 @@ def whereabouts(error: BaseException) -> str:
 
     Neither its message nor a value is in it: both may be what a visitor has typed.
     """
-    places = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
-    return " > ".join(places)
+    return " > ".join(
+        f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+        for frame, line in walk_tb(error.__traceback__)
+    )

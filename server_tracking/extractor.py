@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -156,10 +156,7 @@ class Extractor:
         header = request.headers.get
         cookies = header("cookie")
         decided = self._decision(request, action, cookies)
-        refusal = self._refusal(decided, cookies, header, now)
-        hosts = settings.site_hosts
-        if hosts and not is_host_of(hosts, request.host):
-            refusal = Reason.FOREIGN
+        refusal = self._refusal(request, decided, cookies, now)
         if refusal is not None:
             if refusal is not Reason.BOT:
                 return Recognition(decided, refusal)
@@ -335,13 +332,12 @@ class Extractor:
         return request.scheme == "https" if secure is None else secure
 
     def _refusal(
-        self,
-        decided: Decision,
-        cookies: str | None,
-        header: Callable[[str], str | None],
-        now: float,
+        self, request: Request, decided: Decision, cookies: str | None, now: float
     ) -> Reason | None:
-        settings = self.settings
+        settings, header = self.settings, request.headers.get
+        hosts = settings.site_hosts
+        if hosts and not is_host_of(hosts, request.host):
+            return Reason.FOREIGN
         own = cookies is not None and settings.own_cookie_name in cookies
         if own and self._is_own(cookies, now):
             return Reason.OWN

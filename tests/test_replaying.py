@@ -39,6 +39,24 @@ def collector():
 
 
 @pytest.fixture
+def told_after(collector):
+    """Make an event that is set with the answer after so many calls."""
+
+    def told_after(number):
+        told = threading.Event()
+        answer = collector.status(202, b"ok")
+
+        def stop(sock, request):
+            told.set()
+            return answer(sock, request)
+
+        collector.script(*[answer] * number, stop, answer)
+        return told
+
+    return told_after
+
+
+@pytest.fixture
 def environ(collector):
     return {
         "SERVER_TRACKING_SYSTEMS": "plausible+http://127.0.0.1:"
@@ -201,17 +219,12 @@ def test_a_journal_of_other_options_is_refused(run, log):
         run(clamp=True)
 
 
-def test_told_to_stop_it_goes_on_the_next_time(run, log, collector, monkeypatch):
+def test_told_to_stop_it_goes_on_the_next_time(
+    run, log, collector, told_after, monkeypatch
+):
     monkeypatch.setattr(replay, "CHUNK", 100)
     log(*(line(n) for n in range(1000)))
-    told = threading.Event()
-    answer = collector.status(202, b"ok")
-
-    def stop(sock, request):
-        told.set()
-        return answer(sock, request)
-
-    collector.script(*[answer] * 150, stop, answer)
+    told = told_after(150)
 
     first = run(told)
     second = run()
@@ -354,18 +367,11 @@ def test_several_processes_make_the_same_calls_as_one(run, log, collector, tmp_p
 
 
 def test_what_several_processes_have_begun_one_can_end(
-    run, log, collector, monkeypatch
+    run, log, collector, told_after, monkeypatch
 ):
     monkeypatch.setattr(replay, "CHUNK", 20)
     log(*(line(n) for n in range(100)))
-    told = threading.Event()
-    answer = collector.status(202, b"ok")
-
-    def stop(sock, request):
-        told.set()
-        return answer(sock, request)
-
-    collector.script(*[answer] * 30, stop, answer)
+    told = told_after(30)
 
     first = run(told, jobs=2)
     second = run(jobs=1)

@@ -22,6 +22,7 @@ from server_tracking.replaying.sending import Errand, Sending, StoppedError
 from server_tracking.replaying.shards import VARIABLE, Line, Part, Plan, Shards
 from server_tracking.senders.transports import transport_from
 from server_tracking.settings import Settings
+from server_tracking.systems import System
 
 __all__ = ["Order", "Report", "replayed"]
 
@@ -97,7 +98,7 @@ def replayed(
         Journal(order.journal, name_of(order.logs, options)) as journal,
         Shards(plan, order.jobs or _jobs_for(order.logs)) as shards,
     ):
-        return _Run(order, plan, shards, journal).run(seen, told)
+        return _Run(order, systems, shards, journal).run(seen, told)
 
 
 def _jobs_for(logs: Sequence[Path]) -> int:
@@ -119,10 +120,14 @@ class _Chunk(msgspec.Struct, frozen=True):
 
 class _Run:
     def __init__(
-        self, order: Order, plan: Plan, shards: Shards, journal: Journal
+        self,
+        order: Order,
+        systems: Sequence[System],
+        shards: Shards,
+        journal: Journal,
     ) -> None:
         self._order = order
-        self._systems = plan.systems()
+        self._systems = systems
         self._shards = shards
         self._journal = journal
         self._lines = 0

@@ -136,13 +136,11 @@ class _Shard:
     ) -> tuple[Mapping[str, int], list[tuple[int, Call, bytes]]]:
         made: list[tuple[int, Call, bytes]] = []
         counts: Counter[str] = Counter()
-        known = {hit.id: hit for hit in hits}
         for place, system in enumerate(self._systems):
             young, old = in_time(hits, system, now, clamp=self._plan.clamp)
             counts["expired"] += old
             told = 0
-            if self._plan.clamp:
-                known = {hit.id: hit for hit in young}
+            known = {hit.id: hit for hit in young}
             for call in system.encode(young, now):
                 told += len(call.hits)
                 if self._plan.carry:

@@ -83,7 +83,7 @@ class Dispatch:
                 return self._refuse(Reason.REENTRANT)
             if self.options.patience and not self._await_room(entry[1], now):
                 return self._refuse(Reason.CLOSED)
-            spill = None if self._has_room(entry[1]) else self._spill
+            spill = self._detour(entry[1])
             if spill is None:
                 accepted, early = self._admit(entry, now)
             transport, driven = driver.transport, driver.driven
@@ -118,8 +118,11 @@ class Dispatch:
             self._driver.wake_at = AWAKE
         return accepted, early
 
-    def _has_room(self, size: int) -> bool:
-        return all(lane.has_room(size) for lane in self._in_order)
+    def _detour(self, size: int) -> Callable[[Hit | Draft], bool] | None:
+        """Return where a hit of *size* bytes goes that the lanes have no room for."""
+        if self._spill is None or all(lane.has_room(size) for lane in self._in_order):
+            return None
+        return self._spill
 
     def _await_room(self, size: int, now: float) -> bool:
         """Wait for room, if that can help and holds up no loop; False if closed.

@@ -105,6 +105,18 @@ def assert_adds_up(counts):
 
 
 @pytest.fixture
+def counts_of(adds_up):
+    """Read what became of the hits for one system; it has to add up."""
+
+    def counts_of(sender, name="local"):
+        counts = sender.stats()[name]
+        adds_up(counts)
+        return counts
+
+    return counts_of
+
+
+@pytest.fixture
 def collector():
     collector = Collector()
     yield collector

@@ -27,16 +27,6 @@ def make_sender(make_system):
     return make
 
 
-@pytest.fixture
-def counts_of(adds_up):
-    def counts_of(sender, name="local"):
-        counts = sender.stats()[name]
-        adds_up(counts)
-        return counts
-
-    return counts_of
-
-
 def test_it_says_that_it_blocks():
     assert InlineSender().blocking
 

@@ -63,16 +63,6 @@ def make_sender(make_system, path):
         sender.close(0.0)
 
 
-@pytest.fixture
-def counts_of(adds_up):
-    def counts_of(sender, name="local"):
-        counts = sender.stats()[name]
-        adds_up(counts)
-        return counts
-
-    return counts_of
-
-
 def arrived(collector):
     return Counter(name for request in collector.requests for name in request.ids)
 

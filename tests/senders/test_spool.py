@@ -76,16 +76,6 @@ def make_sender(make_system, path):
         sender.close(0.0)
 
 
-@pytest.fixture
-def counts_of(adds_up):
-    def counts_of(sender, name="local"):
-        counts = sender.stats()[name]
-        adds_up(counts)
-        return counts
-
-    return counts_of
-
-
 def stores(path):
     return sorted(path.glob("*.spool"))
 

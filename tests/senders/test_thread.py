@@ -53,16 +53,6 @@ def make_sender(make_system, transport_name):
         sender.close(0.0)
 
 
-@pytest.fixture
-def counts_of(adds_up):
-    def counts_of(sender, name="local"):
-        counts = sender.stats()[name]
-        adds_up(counts)
-        return counts
-
-    return counts_of
-
-
 def own_threads():
     return [t for t in threading.enumerate() if t.name.startswith("server-tracking")]
 

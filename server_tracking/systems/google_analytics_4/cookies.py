@@ -37,7 +37,10 @@ def session_from(cookie: str | None) -> Session | None:
     GS1 joins its fields with dots, GS2 (since May 2025) with dollar signs, each
     behind a letter and in any order.
     """
-    fields = _fields(cookie)
+    return _session(_fields(cookie))
+
+
+def _session(fields: Mapping[str, str]) -> Session | None:
     session_id = fields.get("s", "")
     number = fields.get("o", "")
     if not _NUMBER.fullmatch(session_id):
@@ -64,8 +67,8 @@ def browser_ids_from(
     visitor = client_id_from(cookies.get(visitor_cookie))
     if visitor is None or int(visitor.rpartition(".")[2]) > now + _AHEAD:
         return None
-    session = session_from(cookies.get(session_cookie))
-    last = _fields(cookies.get(session_cookie)).get("t", "")
+    fields = _fields(cookies.get(session_cookie))
+    session, last = _session(fields), fields.get("t", "")
     goes_on = (
         session is not None
         and _NUMBER.fullmatch(last) is not None
