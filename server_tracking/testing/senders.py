@@ -64,8 +64,10 @@ class ContractSystem(msgspec.Struct, frozen=True):
 
     @property
     def limits(self) -> Limits:
-        """Take many hits at once, without lingering."""
-        return Limits(hits=self.hits_per_call, mixed_visitors=True, linger=0.01)
+        """Take many hits at once, in two calls at most, without lingering."""
+        return Limits(
+            hits=self.hits_per_call, mixed_visitors=True, concurrency=2, linger=0.01
+        )
 
     def encode(self, hits: Sequence[Hit], now: float) -> Iterable[Call]:  # noqa: ARG002
         """List the categories."""
