@@ -214,12 +214,13 @@ PROJECT = """
 
 
 @pytest.fixture
-def project(pytester):
+def project(pytester, monkeypatch):
+    # Of the plugins that happen to be installed, some take seconds to import.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
     def run(*arguments, revenue=5, text=PROJECT):
         pytester.makepyfile(test_shop=text.format(revenue=revenue))
-        return pytester.runpytest_subprocess(
-            "-p", "server_tracking_pytest", "-p", "no:randomly", *arguments
-        )
+        return pytester.runpytest_subprocess("-p", "server_tracking_pytest", *arguments)
 
     return run
 

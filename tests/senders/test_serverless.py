@@ -6,6 +6,7 @@ from webtest import TestApp
 
 from server_tracking import Tracker, current
 from server_tracking.asgi import TrackingMiddleware as ASGIMiddleware
+from server_tracking.senders.thread import ThreadSender
 from server_tracking.testing.senders import ContractSystem
 from server_tracking.wsgi import TrackingMiddleware
 
@@ -18,7 +19,11 @@ def make_tracker(collector):
 
     def make(**options):
         system = ContractSystem(collector.url, hits_per_call=100)
-        tracker = Tracker(system, secret_key=SECRET, ignore_bots=False, **options)
+        # Whatever the machine does meanwhile, nothing goes before it is asked for.
+        sender = ThreadSender(timeout=options.get("timeout", 10.0), linger=60.0)
+        tracker = Tracker(
+            system, sender=sender, secret_key=SECRET, ignore_bots=False, **options
+        )
         made.append(tracker)
         return tracker
 
