@@ -62,7 +62,7 @@ class TrackingMiddleware:
             raise
         finally:
             if not observation.closed:
-                await self._close(observation)
+                await self._end(observation)
 
     def _observed_send(self, observation: Observation, send: Send) -> Send:
         # What it returns is `send`'s own to await: a coroutine around it for each
@@ -85,7 +85,10 @@ class TrackingMiddleware:
         self, observation: Observation, send: Send, message: Message
     ) -> None:
         await send(message)
-        await self._close(observation)
+        if self.tracker.blocks:
+            await self._end(observation)
+        else:
+            observation.close()  # here, for a coroutine more cost 0.3 µs
 
     def _flushing_send(self, send: Send) -> Send:
         async def flushing(message: Message) -> None:
@@ -103,7 +106,7 @@ class TrackingMiddleware:
             if not await self.tracker.aflush(LAST_FLUSH):
                 logger.warning("Not all hits could be sent before the end.")
 
-    async def _close(self, observation: Observation) -> None:
+    async def _end(self, observation: Observation) -> None:
         if self.tracker.blocks:
             import anyio
             import anyio.to_thread

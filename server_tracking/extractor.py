@@ -27,7 +27,6 @@ from server_tracking.cookies import (
     carries_cookie,
     cookie_header,
     cookie_value,
-    may_carry_cookie,
 )
 from server_tracking.exchange import (
     Request,
@@ -57,7 +56,7 @@ from server_tracking.scrubbing import (
     scrubbed_user_id,
 )
 from server_tracking.settings import Settings
-from server_tracking.titles import HtmlTitleExtractor, content_charset, title_from
+from server_tracking.titles import HtmlTitleExtractor, title_from
 from server_tracking.traits import campaign_of, device_of
 from server_tracking.visitors import (
     Identity,
@@ -70,7 +69,6 @@ __all__ = [
     "Extractor",
     "Recognition",
     "extractor_from",
-    "get_default_parameters",
     "get_title",
     "request_from",
 ]
@@ -86,6 +84,8 @@ class Extractor:
         self.settings = settings
         keys = settings.secret_keys or (secrets.token_urlsafe(32),)
         self._ids = CookieSigner(keys, "visitor", settings.cookie_salt)
+        self._identity_of = self._ids.reader(identity_from)
+        self._max_age = settings.cookie_max_age
         name = settings.cookie_name
         self._id_names = (
             (name, f"__Host-{name}") if settings.cookie_host_prefix else (name,)
@@ -163,7 +163,7 @@ class Extractor:
             return self._recognized_bot(decided, header("user-agent"))
         if not decided.stored:
             return self._recognized_by_day(request, decided, now)
-        known = self.known(request, now)
+        known = self._known(cookies, request, now)
         if known is not None and known.granted and not decided.keep:
             known = None  # the grant has run out, and the id was kept by it
         rules = settings.session_rules
@@ -177,9 +177,15 @@ class Extractor:
 
     def known(self, request: Request, now: float) -> Identity | None:
         """Read the id cookie of *request*; None without one that is ours and good."""
-        cookies = request.headers.get("cookie")
-        cookie = self._ids.verified(cookie_value(cookies, self._id_name(request)))
-        return identity_from(cookie, now, self.settings.cookie_max_age)
+        return self._known(request.headers.get("cookie"), request, now)
+
+    def _known(
+        self, cookies: str | None, request: Request, now: float
+    ) -> Identity | None:
+        identity = self._identity_of(cookie_value(cookies, self._id_name(request)))
+        if identity is None or not identity.is_current(now, self._max_age):
+            return None
+        return identity
 
     def _recognized_by_day(
         self, request: Request, decided: Decision, now: float
@@ -413,36 +419,6 @@ def request_from(
     if "REQUEST_METHOD" in source:
         return request_from_environ(source, rule)
     return request_from_scope(source, rule)
-
-
-def get_default_parameters(
-    request: Request,
-    response: Response | None = None,
-    *,
-    title: str | None = None,
-    settings: Settings | None = None,
-) -> Context:
-    """Extract all that *request* tells about a hit.
-
-    Given the *response* too, its title is found (unless *title* is what a framework
-    knows of it), and the cookies that identity and session need are appended to its
-    headers, where it may carry cookies. Without
-    *settings* the defaults count. If nothing may be sent for the request, the
-    context says so in its consent, and no system tells anything made with it.
-    """
-    extractor = extractor_from(settings or Settings())
-    now = time.time()
-    recognition = extractor.recognize(request, now)
-    encoding = None
-    if response is not None:
-        title = title or get_title(response)
-        encoding = content_charset(response.header("content-type") or "")
-        if may_carry_cookie(response.status, response.header("cache-control")):
-            response.headers += [
-                ("Set-Cookie", value)
-                for value in extractor.cookies(request, recognition, now)
-            ]
-    return extractor.context(request, recognition, title=title, encoding=encoding)
 
 
 def get_title(response: Response) -> str | None:

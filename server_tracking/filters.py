@@ -269,7 +269,8 @@ def _refusal_of_navigation(
 ) -> Reason | None:
     # No script can make a navigation, and browsers that send the other names are
     # older than Fetch Metadata: two look-ups instead of five, of 0.1 µs each.
-    if rules.speculative == "drop" and _speculative(header, _BY_BROWSERS):
+    purpose = header("sec-purpose") or header("purpose")
+    if purpose and rules.speculative == "drop" and _speculative(header, _BY_BROWSERS):
         return Reason.SPECULATIVE
     if destination == "document":
         return None

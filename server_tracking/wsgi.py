@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any
 
@@ -82,6 +82,7 @@ def _write(observation: Observation, write: Write, data: bytes) -> object:
     return write(data)
 
 
+@lru_cache(maxsize=64)
 def _code(status: str) -> int:
     """Read the code of a status line; a malformed one is for the server to refuse."""
     digits = status[:3]

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import Signer
 
-from server_tracking.cookies import CookieSigner, cookie_header, cookie_value
+from server_tracking.cookies import (
+    CookieSigner,
+    cookie_header,
+    cookie_value,
+    plain_cookies,
+)
 
 READ = [
     ("vn=1", "1"),
@@ -38,6 +43,13 @@ def test_a_cookie_is_found_if_it_is_plain_and_alone(header, value):
 @given(st.text(), st.text(min_size=1))
 def test_no_header_is_too_odd(header, name):
     cookie_value(header, name)
+
+
+@given(st.lists(st.sampled_from(["vn", "v", "=", ";", " ", "\t", "; vn=", "1", '"'])))
+def test_one_cookie_is_found_by_the_rules_of_all(pieces):
+    header = "".join(pieces)
+
+    assert cookie_value(header, "vn") == plain_cookies(header).get("vn")
 
 
 def test_a_session_cookie_is_written_without_an_end():

@@ -64,7 +64,7 @@ def cookies(data: bytes) -> None:
         value = cookie_value(header, name)
         assert value is None or carries_cookie(header, name)
         assert SIGNER.verified(value) is None
-        assert identity_from(value, NOW, 400 * 86400) is None or value is not None
+        identity_from(value or "")
     assert SIGNER.verified(header) is None
 
 

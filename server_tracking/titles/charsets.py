@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import re
 from functools import lru_cache
 
+from server_tracking.patterns import pattern_from
 from server_tracking.titles.tokens import SPACE, TAG_REST
 
 __all__ = [
@@ -17,11 +17,13 @@ __all__ = [
     "declared_codec",
 ]
 
-_CHARSET_PARAMETER = re.compile(r"(?i);\s*charset\s*=\s*[\"']?([^\s\"';,]+)")
-_META = re.compile(rb"<!--(?s:.*?)(?:-->|\Z)|<(?i:meta)(?=[%s/])%s" % (SPACE, TAG_REST))
-_ATTRIBUTE = re.compile(rb"([^\s/>=\"']+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
-_CHARSET_IN_CONTENT = re.compile(rb"(?i)charset\s*=\s*[\"']?([^\s\"';]+)")
-_LABEL = re.compile(r"[a-z0-9_.:-]{1,40}")
+_CHARSET_PARAMETER = pattern_from(r"(?i);\s*charset\s*=\s*[\"']?([^\s\"';,]+)")
+_META = pattern_from(
+    rb"<!--(?s:.*?)(?:-->|\Z)|<(?i:meta)(?=[%s/])%s" % (SPACE, TAG_REST)
+)
+_ATTRIBUTE = pattern_from(rb"([^\s/>=\"']+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
+_CHARSET_IN_CONTENT = pattern_from(rb"(?i)charset\s*=\s*[\"']?([^\s\"';]+)")
+_LABEL = pattern_from(r"[a-z0-9_.:-]{1,40}")
 PRESCAN = 1024  # where a charset may be declared (HTML standard, section 13.2.3.2)
 MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 UNLIKE_ASCII = frozenset({"utf-16-le", "utf-16-be", "iso2022_jp"})
@@ -47,7 +49,7 @@ _LABELS = {
     for codec, *labels in map(str.split, _ALIASES.strip().splitlines())
     for label in labels
 }
-_CODEC = re.compile(
+_CODEC = pattern_from(
     r"utf-8|utf-16-[lb]e|cp(?:932|949|866|874|125[0-8])|iso8859-(?:[2-8]|1[03-6])"
     r"|koi8-[ru]|mac-(?:roman|cyrillic)|gb18030|big5hkscs|euc_jp|iso2022_jp"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from functools import lru_cache
 
 from server_tracking.titles.charsets import (
     MARKS,
@@ -11,7 +12,7 @@ from server_tracking.titles.charsets import (
     codec_of,
     declared_codec,
 )
-from server_tracking.titles.codings import IDENTITY, decoding_of
+from server_tracking.titles.codings import IDENTITY, Decoding, decoding_of
 from server_tracking.titles.tokens import PLAIN_HEAD, TITLE_END, raw_title
 
 __all__ = ["TitleReader"]
@@ -19,6 +20,8 @@ __all__ = ["TitleReader"]
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_TITLE = 512
 _PROMPT_WALKS = 4
+_PLAIN_END = b"</title>"
+_PLAIN_WITHIN = 1024
 
 
 class TitleReader:
@@ -33,8 +36,12 @@ class TitleReader:
     # start. So that the cost stays linear, a walk needs an end tag of a title in what
     # is new, and after a few in vain, twice the length of the one before.
 
-    # Most pages have their title in the first piece, and change none of these.
+    # Most pages have their title in the first piece, and change one of these.
     done: bool = False
+    _plain: str | None = None
+    _decoding: Decoding = IDENTITY
+    _head: bytearray | None = None
+    _codec: str | None = None
     _room: int = _LONGEST_HEAD
     _begun: bool = False
     _held: bytes = b""
@@ -47,9 +54,7 @@ class TitleReader:
     def __init__(
         self, content_encoding: str | None = None, charset: str | None = None
     ) -> None:
-        self._codec = codec_of(charset) if charset else None
-        self._head = bytearray()
-        self._decoding = IDENTITY
+        self._charset = charset
         if content_encoding:
             decoding = decoding_of(content_encoding.strip().lower())
             self._decoding = decoding or IDENTITY
@@ -58,8 +63,10 @@ class TitleReader:
     @property
     def title(self) -> str | None:
         """The title as far as it was read: unescaped, white space folded."""
+        if self._plain is not None or self._head is None:
+            return self._plain
         if self._unwalked:
-            self._walk()
+            self._walk(self._head)
         if self._raw is None:
             return None
         return _text(self._raw, self._codec or declared_codec(self._head))
@@ -69,36 +76,24 @@ class TitleReader:
         if self.done:
             return
         decoding = self._decoding
-        if decoding is IDENTITY and not self._begun and self._is_plain(chunk):
-            self.done = True
-            return
+        if self._head is None:
+            if decoding is IDENTITY:
+                self._plain = _plain_title(chunk, self._charset)
+                if self._plain is not None:
+                    self.done = True
+                    return
+            self._codec = codec_of(self._charset) if self._charset else None
+            self._head = bytearray()
         try:
             for start in range(0, len(chunk), decoding.slice):
                 piece = chunk[start : start + decoding.slice]
-                if self._take(decoding.decode(piece, self._room)):
+                if self._take(self._head, decoding.decode(piece, self._room)):
                     self.done = True
                     break
         except decoding.errors:
             self.done = True
 
-    def _is_plain(self, chunk: bytes) -> bool:
-        """Take the title of a page that begins with nothing but plain tags.
-
-        That is what the walk below would find, for a tenth of its cost.
-        """
-        if self._held or self._codec in UNLIKE_ASCII:
-            return False
-        found = PLAIN_HEAD.match(chunk, 0, _LONGEST_HEAD)
-        if found is None:
-            return False
-        raw = found[1]
-        # ISO-2022-JP, which a meta element may declare, hides behind escapes.
-        if self._codec is None and (not raw.isascii() or b"\x1b" in raw):
-            return False
-        self._raw = raw
-        return True
-
-    def _take(self, data: bytes) -> bool:
+    def _take(self, head: bytearray, data: bytes) -> bool:
         data = data[: self._room]
         self._room -= len(data)
         if not self._begun:
@@ -108,7 +103,6 @@ class TitleReader:
                 data = self._transcoder.decode(data).encode("utf-8", "replace")
             except UnicodeError:  # "replace" replaces no broken ISO-2022-JP escapes
                 return True
-        head = self._head
         seen = max(0, len(head) - len(b"</title>"))
         head += data
         if self._raw is None and TITLE_END.search(head, seen):
@@ -116,8 +110,8 @@ class TitleReader:
         if self._unwalked and (
             self._walks < _PROMPT_WALKS or len(head) >= self._next_walk
         ):
-            self._walk()
-        return self._room <= 0 or self._is_told()
+            self._walk(head)
+        return self._room <= 0 or self._is_told(head)
 
     def _begin(self, data: bytes) -> bytes:
         """Look for a byte order mark, which beats every declaration."""
@@ -136,17 +130,45 @@ class TitleReader:
             self._codec = "utf-8"
         return data
 
-    def _walk(self) -> None:
+    def _walk(self, head: bytearray) -> None:
         self._unwalked = False
         self._walks += 1
-        self._next_walk = 2 * len(self._head)
-        self._raw = raw_title(self._head)
+        self._next_walk = 2 * len(head)
+        self._raw = raw_title(head)
 
-    def _is_told(self) -> bool:
+    def _is_told(self, head: bytearray) -> bool:
         """Tell whether the title is found, and what its bytes mean."""
         return self._raw is not None and (
-            self._codec is not None or self._raw.isascii() or len(self._head) >= PRESCAN
+            self._codec is not None or self._raw.isascii() or len(head) >= PRESCAN
         )
+
+
+def _plain_title(chunk: bytes, charset: str | None) -> str | None:
+    """Take the title of a page that begins with nothing but plain tags.
+
+    None if the rules of a tokenizer are needed, or if there is no title.
+    """
+    if type(chunk) is not bytes:  # what is none cannot be remembered
+        return None
+    end = chunk.find(_PLAIN_END, 0, _PLAIN_WITHIN)
+    if end < 0:
+        return None
+    return _plain_title_of(chunk[: end + len(_PLAIN_END)], charset)
+
+
+# Pages begin with the same bytes for every visitor: 0.2 µs for those that are known,
+# 2 for others, 10 for the walk.
+@lru_cache(maxsize=256)
+def _plain_title_of(head: bytes, charset: str | None) -> str | None:
+    codec = codec_of(charset) if charset else None
+    found = PLAIN_HEAD.match(head)
+    if found is None or codec in UNLIKE_ASCII:
+        return None
+    raw = found[1]
+    # ISO-2022-JP, which a meta element may declare, hides behind escapes.
+    if codec is None and (not raw.isascii() or b"\x1b" in raw):
+        return None
+    return _text(raw, codec or "ascii")
 
 
 def _text(raw: bytes, codec: str | None) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from server_tracking.patterns import pattern_from
+
 __all__ = ["PLAIN_HEAD", "SPACE", "TAG_REST", "TITLE_END", "raw_title"]
 
 _DEEPEST = 32
@@ -22,21 +24,21 @@ _RAW_TEXT = (
     rb"(?=[%s/>])" % SPACE
 )
 # Text, tags that change nothing, and what is a comment though it does not look like it.
-_PLAIN = re.compile(
+_PLAIN = pattern_from(
     rb"(?:[^<]++|<(?:/(?!%s)|(?!%s|%s))[a-zA-Z][^%s/>]*+%s|<(?![a-zA-Z/!?])"
     rb"|<(?:!(?!--|\[CDATA\[)|\?|/(?![a-zA-Z]))[^>]*+>)*+"
     % (_NESTING, _NESTING, _RAW_TEXT, SPACE, TAG_REST)
 )
-_SPECIAL = re.compile(
+_SPECIAL = pattern_from(
     rb"<(?:(!--)|!\[CDATA\[|(?:(/?)(%s)|(%s))%s)" % (_NESTING, _RAW_TEXT, TAG_REST)
 )
-PLAIN_HEAD = re.compile(
+PLAIN_HEAD = pattern_from(
     rb"(?:[%s]++|<!(?i:doctype)[^>]*+>|</?(?i:html|head|meta|link|base)(?=[%s/>])%s)*+"
     rb"<(?i:title)>([^<]*+)</(?i:title)>" % (SPACE, SPACE, TAG_REST)
 )
-_COMMENT_END = re.compile(rb"--!?>")
-_SCRIPT_TOKEN = re.compile(rb"(?i)(<!--(?!-?>))|(-->)|<(/?)script(?=[\t\n\f\r />])")
-TITLE_END = re.compile(rb"(?i)</title(?=[\t\n\f\r />])")
+_COMMENT_END = pattern_from(rb"--!?>")
+_SCRIPT_TOKEN = pattern_from(rb"(?i)(<!--(?!-?>))|(-->)|<(/?)script(?=[\t\n\f\r />])")
+TITLE_END = pattern_from(rb"(?i)</title(?=[\t\n\f\r />])")
 
 
 def raw_title(head: bytearray) -> bytes | None:

@@ -207,7 +207,7 @@ def put_back_a_day(cookies):
     """Let a day pass: what the visitor's cookie remembers becomes a day older."""
     signer = CookieSigner((KEY,), "visitor")
     [cookie] = [cookie for cookie in cookies if cookie.name == "vn"]
-    known = identity_from(signer.verified(cookie.value), time.time(), 395 * DAY)
+    known = identity_from(signer.verified(cookie.value))
     older = msgspec.structs.replace(
         known,
         session_start=known.session_start - DAY,
