@@ -15,7 +15,7 @@ __all__ = ["Call", "Limits", "Outcome", "Problem", "Verdict"]
 class Call(msgspec.Struct, frozen=True):
     """An HTTP call, ready to make. *hits* are the ids of the hits that it carries.
 
-    Its `repr` shows neither query nor body: both may hold secrets.
+    Its `repr` shows neither query, headers nor body: each may hold secrets.
     """
 
     method: str
@@ -25,11 +25,18 @@ class Call(msgspec.Struct, frozen=True):
     hits: tuple[UUID, ...]
 
     def __repr__(self) -> str:
+        method, url, size, hits = (value for _, value in self.__rich_repr__())
+        return f"<Call {method} {url}, {size} bytes, {hits} hits>"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        # Of msgspec's own making it would show all fields, as in a traceback of rich's.
         parts = urlsplit(self.url)
-        return (
-            f"<Call {self.method} {parts.scheme}://{parts.hostname}{parts.path}, "
-            f"{len(self.body)} bytes, {len(self.hits)} hits>"
-        )
+        return [
+            ("method", self.method),
+            ("url", f"{parts.scheme}://{parts.hostname}{parts.path}"),
+            ("bytes", len(self.body)),
+            ("hits", len(self.hits)),
+        ]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

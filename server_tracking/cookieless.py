@@ -101,5 +101,6 @@ class DailyIds:
 def _goes_on(identity: Identity, second: int, rules: SessionRules) -> bool:
     return (
         second - identity.last_seen <= rules.idle
-        and second - identity.session_start <= rules.longest
+        # An id for a day is told for a day, however long a visit may be.
+        and second - identity.session_start <= min(rules.longest, _DAY)
     )

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from server_tracking.contexts import get_default_parameters
 from server_tracking.errors import ConfigurationError
 from server_tracking.exchange import Headers, Request, Response, public_host
-from server_tracking.extractor import get_default_parameters
 from server_tracking.observation import guarded
 from server_tracking.tracker import Tracker
 from server_tracking.withdrawals import tell_withdrawal
@@ -79,7 +79,7 @@ def track_ping(
     page = _page_of(request)
     if not device or page is None:
         return False
-    context = get_default_parameters(page, response, settings=tracker.settings)
+    context = get_default_parameters(page, response, tracker=tracker)
     context = msgspec.structs.replace(
         context, device=msgspec.structs.replace(context.device, **device)
     )

@@ -117,6 +117,25 @@ def test_what_an_action_gets(mode, before, action):
 
 
 @pytest.mark.parametrize("mode", CONSENT_MODES)
+@pytest.mark.parametrize("before", ["unknown", "signalled", "granted", "denied"])
+@pytest.mark.parametrize("action", ["accept", "refuse", "withdraw"])
+@pytest.mark.parametrize("kept_by", [None, "session", "opt-out"])
+def test_the_endpoint_sets_what_the_action_cookie_would(mode, before, action, kept_by):
+    extractor = extractor_of(mode)
+    cookies, told = SAID[before]
+    held = [id_cookie(extractor_of(kept_by))] if kept_by else []
+    request = request_of(*cookies, *held, **told)
+
+    recognition = extractor.recognize(request, NOW, action=action)
+    got = extractor.cookies(request, recognition, NOW)
+
+    _, expected = answered(
+        extractor, *cookies, *held, f"cookie_action={action}", **told
+    )
+    assert masked(got) == masked(expected)
+
+
+@pytest.mark.parametrize("mode", CONSENT_MODES)
 def test_acceptance_begins_a_random_id_that_is_kept(mode):
     extractor = extractor_of(mode)
     before, _ = answered(extractor)
@@ -184,6 +203,23 @@ def test_a_new_version_asks_who_accepted_and_nobody_else():
     assert answered(extractor, "cookie_status=1.2")[0].refusal is None
     _, got = answered(extractor, "cookie_status=1", "cookie_action=accept")
     assert got[0] == STATUS.format("1.2")
+
+
+@pytest.mark.parametrize(
+    ("mode", "headers"),
+    [("session", [FOR_SESSION]), ("opt-in", [GONE]), ("cookieless", [GONE])],
+)
+def test_a_new_version_ends_the_id_that_the_old_one_kept(mode, headers):
+    held = id_cookie(extractor_of(mode), "cookie_status=1")
+    before, _ = answered(extractor_of(mode), held, "cookie_status=1")
+
+    after, got = answered(
+        extractor_of(mode, consent_version=2), held, "cookie_status=1"
+    )
+
+    assert masked(got) == headers
+    if after.identity is not None:
+        assert after.identity.client_id != before.identity.client_id
 
 
 def test_a_decision_counts_as_long_as_is_configured():

@@ -39,13 +39,11 @@ def get_default_parameters(
     tracker = get_tracker()
     neutral = neutral_request(request, tracker.extractor.address_rule)
     if response is None:
-        return server_tracking.get_default_parameters(
-            neutral, settings=tracker.settings
-        )
+        return server_tracking.get_default_parameters(neutral, tracker=tracker)
     answer = _neutral_response(response)
     given = len(answer.headers)
     context = server_tracking.get_default_parameters(
-        neutral, answer, title=title_told(response), settings=tracker.settings
+        neutral, answer, title=title_told(response), tracker=tracker
     )
     for _, cookie in answer.headers[given:]:
         response.cookies.load(cookie)

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import server_tracking
-from server_tracking import Context, Settings, current
+from server_tracking import Context, Settings, Tracker, current
 from server_tracking.observation import OBSERVED
 
 __all__ = ["get_default_parameters", "get_title"]
@@ -17,25 +17,30 @@ def get_default_parameters(
     response: Response | None = None,
     *,
     settings: Settings | None = None,
+    tracker: Tracker | None = None,
 ) -> Context:
     """Extract all that *request* tells about a hit.
 
     Given the *response* too, its title is found, and it gets the cookies that identity
     and session need. Behind the middleware, the context is that of the page view, and
-    the middleware sets the cookies; elsewhere *settings* count.
+    the middleware sets the cookies; elsewhere the settings of *tracker* count, with
+    the ids that tags of its systems have given the visitor, or *settings*.
     """
     here = current() if OBSERVED in request.scope else None
     if here is not None:
         if response is not None:
             here.note(title=get_title(response))
         return here.context
-    neutral = server_tracking.request_from(request.scope, settings=settings)
+    known = settings if tracker is None else tracker.settings
+    neutral = server_tracking.request_from(request.scope, settings=known)
     if response is None:
-        return server_tracking.get_default_parameters(neutral, settings=settings)
+        return server_tracking.get_default_parameters(
+            neutral, settings=settings, tracker=tracker
+        )
     answer = _neutral(response)
     before = len(answer.headers)
     context = server_tracking.get_default_parameters(
-        neutral, answer, title=_title_told(response), settings=settings
+        neutral, answer, title=_title_told(response), settings=settings, tracker=tracker
     )
     for name, value in answer.headers[before:]:
         response.headers.append(name, value)

@@ -106,7 +106,11 @@ def _samples() -> Iterator[Hit]:
     # Some systems know what it is to share, and say all else in other words.
     liked = msgspec.structs.replace(social, action="like")
     for hit in (*sample_hits(), liked):
-        context = msgspec.structs.replace(hit.context, consent=_CONSENT)
+        # Of the page with which a visit begins there is the most to say.
+        session = msgspec.structs.replace(hit.context.session, is_new=True)
+        context = msgspec.structs.replace(
+            hit.context, session=session, consent=_CONSENT
+        )
         changes: dict[str, Any] = {"params": {MARK: 7}, "context": context}
         if hasattr(hit, "items"):
             changes["items"] = (msgspec.structs.replace(items[0], category=CATEGORIES),)
