@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 # All that the whole test suite can use; without one of them its tests skip.
-TEST_GROUPS := $(foreach group,test frameworks servers queues metrics browser clients,--group $(group))
+TEST_GROUPS := $(foreach group,test frameworks servers queues metrics tracing browser clients,--group $(group))
 
 .PHONY: help demo test faults fmt lint types bench profile docs docs-tables test-groups clean
 

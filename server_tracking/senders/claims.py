@@ -2,6 +2,7 @@
 
     <name>.spool (+ -wal, -shm)   a store
     <name>.lock                   whose it is; and 16 bytes of what it should hold
+    /dev/shm/...<name>            what was on its way to it, see `tail`
     aside/                        files that SQLite could not read
 
 The kernel gives a lock back however its process ends, so that ownership needs no
@@ -12,17 +13,19 @@ claimed is an orphan, for whoever wants it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import secrets
 import sqlite3
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from server_tracking.errors import ConfigurationError
+from server_tracking.senders import tail
 from server_tracking.senders.store import ForeignStoreError, Store
 
 try:
@@ -71,6 +74,16 @@ class Claim:
             self._lock.note(mark)
             self._noted = mark
 
+    def rescue(self, wreck: tail.Wreck) -> None:
+        """Keep what the store's owner had taken and not committed when it died."""
+        try:
+            self.store.append(wreck.rows(self.store.last))
+            self.note()
+        except (sqlite3.Error, OSError):  # the disk is full: it goes on waiting
+            wreck.keep(self.store.last)
+        else:
+            wreck.remove()
+
     def size(self) -> int:
         """Add up the bytes of its files."""
         return self._lock.size()
@@ -109,31 +122,33 @@ class SpoolDirectory:
             )
         self.path = Path(os.path.abspath(path))  # noqa: PTH100 - follows no link
         self._passed_over: set[tuple[str, int]] = set()
+        self._stem = ""  # of tails
 
-    def make(self, keys: Sequence[str], *, synced: bool = False) -> Claim:
+    def make(
+        self,
+        keys: Sequence[str],
+        *,
+        synced: bool = False,
+        name_store: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> Claim:
         """Make a new store for hits to the systems *keys*."""
         self._prepare()
         while True:
-            name = secrets.token_hex(8)  # not the pid: containers have few of them
+            name = name_store()  # not the pid: containers have few of them
             lock = self._lock(name)
             if lock is None:
                 continue
             path = self.path / f"{name}.spool"
-            try:
-                # SQLite would let others read it, and gives its log the same mode.
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-                store = Store(path, keys, synced=synced)
-            except BaseException:
-                lock.remove()
-                raise
-            return Claim(store, name, lock)
+            return Claim(_founded(path, keys, lock, synced=synced), name, lock)
 
     def orphans(self) -> Iterator[Claim]:
         """Claim, one after the other, the stores that belong to no living process.
 
         What cannot be read is set aside, and told in the log.
         """
-        for name in self._names():
+        with contextlib.suppress(OSError):
+            self._stem = self._tail_stem()
+        for name in sorted({*self._names(), *tail.names_of_tails(self._stem)}):
             if (os.getpid(), str(self.path / name)) in _held:
                 continue
             try:
@@ -142,6 +157,18 @@ class SpoolDirectory:
                 continue
             if claim is not None:
                 yield claim
+
+    def tail_stem(self) -> str:
+        """Say where the tails of this directory's stores are, but for their names."""
+        self._prepare()
+        return self._tail_stem()
+
+    def _tail_stem(self) -> str:
+        # Containers that share tmpfs may have other directories at the same path.
+        found = self.path.stat()
+        place = f"{self.path} {found.st_dev} {found.st_ino}".encode()
+        digest = hashlib.sha256(place).hexdigest()[:16]
+        return f"{tail.FOLDER}/server-tracking.{os.geteuid()}.{digest}."
 
     def size(self) -> int:
         """Add up the bytes of all files."""
@@ -186,19 +213,43 @@ class SpoolDirectory:
             return None
 
     def _claim(self, name: str) -> Claim | None:
+        try:
+            wreck = tail.wreck_at(self._stem + name) if self._stem else None
+        except BlockingIOError:
+            return None
+        except OSError:
+            wreck = None  # another user's
+        claim = None
+        try:
+            claim = self._claim_store(name, wreck)
+        finally:
+            if claim is not None and wreck is not None:
+                claim.rescue(wreck)
+            elif wreck is not None and not wreck.rows(0):
+                wreck.remove()
+            elif wreck is not None:
+                wreck.leave()
+        return claim
+
+    def _claim_store(self, name: str, wreck: tail.Wreck | None) -> Claim | None:
         path = self.path / f"{name}.spool"
         lock = self._lock(name)
         if lock is None:
             return None
         if not path.exists():
-            lock.remove()
+            if wreck is None or not wreck.rows(0):
+                lock.remove()
+                return None
+            with contextlib.suppress(sqlite3.Error):  # killed before its first commit
+                return Claim(_founded(path, wreck.keys, lock), name, lock)
             return None
         seen = {(name, path.stat().st_mtime_ns), (name, -1)}
         if seen & self._passed_over:
             lock.free()
             return None
         try:
-            store = Store(path)
+            # If it was killed while it made the file, there is no schema yet.
+            store = Store(path, () if wreck is None else wreck.keys)
         except ForeignStoreError as error:
             self._pass_over(name)
             lock.free()
@@ -310,6 +361,18 @@ class _Lock:
         with contextlib.suppress(OSError):
             self._path.unlink()
         self.free()
+
+
+def _founded(
+    path: Path, keys: Sequence[str], lock: _Lock, *, synced: bool = False
+) -> Store:
+    try:
+        # SQLite would let others read it, and gives its log the same mode.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        return Store(path, keys, synced=synced)
+    except BaseException:
+        lock.remove()
+        raise
 
 
 def _missing(mark: Mark, last: int) -> int:

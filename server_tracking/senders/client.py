@@ -23,7 +23,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from server_tracking.calls import Call
 from server_tracking.errors import TransportError
-from server_tracking.senders.quiet import kept_back
+from server_tracking.senders import handshakes
+from server_tracking.senders.quiet import kept_back, unseen_by_sentry
 from server_tracking.senders.transports import (
     CONNECT_TIMEOUT,
     LONGEST_ANSWER,
@@ -58,7 +59,7 @@ class Client:
         outer = sending.set(True)
         token = _attempt.set(attempt)
         try:
-            with untraced():
+            with untraced(), unseen_by_sentry():
                 return self._answer(call, attempt)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
             return _failure(error, attempt)
@@ -226,7 +227,24 @@ class _Connection(HTTPConnection):
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
-    pass
+    """Have forks wait while it makes itself known."""
+
+    _introducing = False
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        # From here on it is a matter of computing, if the other side answers.
+        self._introducing = True
+        handshakes.begin()
+        return sock
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        finally:
+            if self._introducing:
+                self._introducing = False
+                handshakes.end()
 
 
 class _Pool(HTTPConnectionPool):

@@ -77,6 +77,7 @@ class Drain:
         self._adopts = adopts
         self._adoption_period = adoption_period
         self._adopt_at = 0.0
+        self._adopting = False
         self._mark_at = 0.0
         self._orphaned = False
         self._finishing = False
@@ -182,7 +183,7 @@ class Drain:
     def is_empty(self) -> bool:
         """Tell whether nothing is to be sent here, nor was to be adopted just now."""
         with self.lock:
-            looked = self._adopt_at > 0.0
+            looked = self._adopt_at > 0.0 and not self._adopting
             taken_over = any(source.adopted for source in self._sources)
             return looked and not taken_over and self.is_idle()
 
@@ -294,10 +295,14 @@ class Drain:
 
     def _adopt(self) -> None:
         spread = 0.5 + random.random()  # noqa: S311 - so that processes do not meet
+        self._adopting = True  # to open a big file takes a while
         self._adopt_at = monotonic() + self._adoption_period * spread
         free = MOST_ADOPTED - sum(source.adopted for source in self._sources)
-        for source in islice(adopted(self.directory, self.lanes), max(1, free)):
-            self.add(source)
+        try:
+            for source in islice(adopted(self.directory, self.lanes), max(1, free)):
+                self.add(source)
+        finally:
+            self._adopting = False
 
     def _feed(self, lane: SourceLane) -> None:
         """Fill *lane* up from the sources, the oldest first."""

@@ -1,8 +1,8 @@
 """Intake: accept hits, and have them on disk within milliseconds.
 
-    send ──► buffer ──commit──► store of this process ──► drain
+    send ──► buffer and tail ──commit──► store of this process ──► drain
 
-Whoever commits takes all that is in the buffer: a thread every few milliseconds,
+The tail is a copy of the buffer that survives ``kill -9``, see `tail`. Whoever commits takes all that is in the buffer: a thread every few milliseconds,
 or, where `send` is to wait, one of the callers for all of them.
 """
 
@@ -27,7 +27,8 @@ from server_tracking.senders.drain import Drain
 from server_tracking.senders.hooks import FAILURES, Hooks
 from server_tracking.senders.processes import ended
 from server_tracking.senders.sources import Source
-from server_tracking.senders.store import MEMORY, Store, trouble_of
+from server_tracking.senders.store import MEMORY, Store, Syncer, trouble_of
+from server_tracking.senders.tail import Row, Tail
 from server_tracking.senders.transports import sending
 
 __all__ = ["STORAGE", "Intake", "Terms"]
@@ -62,11 +63,12 @@ class Terms(NamedTuple):
 class _Waiting:
     """A hit in the buffer; *kept* says what became of it."""
 
-    __slots__ = ("body", "hit", "kept")
+    __slots__ = ("body", "hit", "kept", "row")
 
     def __init__(self, hit: Hit, body: bytes) -> None:
         self.hit = hit
         self.body = body
+        self.row: Row = float(hit.time), body
         self.kept: bool | None = None
 
 
@@ -110,7 +112,9 @@ class Intake:
         self._upkeep_at = inf
         self._thread: threading.Thread | None = None
         self._start_after = 0.0
-        self._syncing: threading.Thread | None = None
+        self._syncer = Syncer(hooks.failed)
+        stem = None if terms.durable else directory.tail_stem
+        self._tail = Tail(stem, keys, self._lock)
         self._source: Source | None = None
         self._volatile: Source | None = None
         self._sealed: os.PathLike[str] | str | None = None
@@ -152,6 +156,8 @@ class Intake:
                 batch, self._buffer = self._buffer, []
                 self._buffered = 0
                 self._commit_at = inf
+                if batch:
+                    self._tail.turn(len(batch))
             if not batch:
                 return True
             outer = sending.set(True)
@@ -174,6 +180,7 @@ class Intake:
             self._tick.notify_all()
         if thread is not None and thread is not threading.current_thread():
             thread.join(JOIN_TIMEOUT)
+        self._tail.close()
         if self._drain is None:
             with self._committing:
                 source, self._source = self._source, None
@@ -191,8 +198,7 @@ class Intake:
             self._tick.notify_all()
         if thread is not None:
             ended(thread, patience)
-        if self._syncing is not None:
-            ended(self._syncing, max(0.0, until - monotonic()))
+        self._syncer.wait(max(0.0, until - monotonic()))
 
     def resume(self) -> None:
         """Start the thread again, for what came meanwhile."""
@@ -248,11 +254,14 @@ class Intake:
             if self._inside:
                 return Reason.REENTRANT
             self._inside = True
-            fits = self._fits(size)
-            if fits:
-                self._buffer.append(waiting)
-                self._buffered += size
-            self._inside = False
+            try:
+                fits = self._fits(size)
+                if fits:
+                    self._tail.put(*waiting.row)
+                    self._buffer.append(waiting)
+                    self._buffered += size
+            finally:
+                self._inside = False
         return None if fits else Reason.QUEUE_FULL
 
     def _refuse(self, reason: str, number: int = 1) -> bool:
@@ -270,12 +279,14 @@ class Intake:
         return buffered <= BUFFER_BYTES and kept + buffered <= room
 
     def _keep(self, batch: list[_Waiting]) -> bool:
-        rows = [(waiting.hit.time, waiting.body) for waiting in batch]
+        rows = [waiting.row for waiting in batch]
         size = sum(len(body) for _, body in rows) + ROW_BYTES * len(rows)
         self._average = self._average or size / len(rows)
         self._average += (size / len(rows) - self._average) / 8
         try:
             source = self._on_disk()
+            if self._tail.is_missed:
+                self._have_a_tail_again(source, rows)
             ids = source.store.append(rows)
             self._written += size
             if source.claim is not None:
@@ -296,7 +307,9 @@ class Intake:
             source.adopted = True  # the drain removes it
             source = None
         if source is None or source.broken:
-            claim = self._directory.make(self._keys, synced=self._terms.synced)
+            claim = self._directory.make(
+                self._keys, synced=self._terms.synced, name_store=self._tail.name_store
+            )
             source = Source(claim.store, claim, self._keys, adopted=False)
             if self._drain is not None:
                 self._drain.add(source)
@@ -304,6 +317,13 @@ class Intake:
             self._written = 0
             self._look_around()
         return source
+
+    def _have_a_tail_again(self, source: Source, rows: list[Row]) -> None:
+        if source.claim is not None:
+            with self._lock:
+                waiting = [held.row for held in self._buffer]
+                first = source.store.last + 1
+                self._tail.reopen(source.claim.name, first, rows, waiting)
 
     def _is_worn(self, source: Source) -> bool:
         return (
@@ -317,6 +337,7 @@ class Intake:
         for waiting in batch:
             waiting.kept = True
         with self._lock:
+            self._tail.settle()
             self._kept += len(batch)
         if self._drain is not None:
             hits = [(waiting.hit, len(waiting.body)) for waiting in batch]
@@ -324,9 +345,7 @@ class Intake:
         if self._upkeep_at == inf:
             self._expect(upkeep_at=monotonic() + UPKEEP_PERIOD)
 
-    def _keep_elsewhere(
-        self, batch: list[_Waiting], rows: list[tuple[float, bytes]]
-    ) -> bool:
+    def _keep_elsewhere(self, batch: list[_Waiting], rows: list[Row]) -> bool:
         """Keep in memory what the disk does not take, or refuse it as promised."""
         if self._terms.durable:
             for waiting in batch:
@@ -366,6 +385,7 @@ class Intake:
                     error,
                     "refused" if self._terms.durable else "kept in memory",
                 )
+        self._tail.close()
         with self._lock:
             self.unkept[cause] = self.unkept.get(cause, 0) + number
         source = self._source
@@ -426,6 +446,7 @@ class Intake:
             source = self._source
             if self._orphaned:
                 self._stopped = True
+                self._tail.close()
                 if self._drain is not None:
                     self._drain.orphan()
                 elif source is not None:
@@ -439,28 +460,8 @@ class Intake:
                 if source.store.pending:
                     self._seal(source)
                 return
-        self._begin_sync(source.store)
-
-    def _begin_sync(self, store: Store) -> None:
-        """Wait for the disk (20 ms and more) in another thread than hits wait for."""
-        if self._syncing is not None and self._syncing.is_alive():
+        if not self._syncer.begin(source.store):
             self._expect(upkeep_at=monotonic() + UPKEEP_PERIOD)
-            return
-        thread = threading.Thread(
-            target=self._sync, args=(store,), name="server-tracking-sync", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:  # the interpreter shuts down, or the system is full
-            self._sync(store)
-        else:
-            self._syncing = thread
-
-    def _sync(self, store: Store) -> None:
-        try:
-            store.sync()
-        except FAILURES as error:
-            self._hooks.failed(error)
 
     def _look_around(self) -> None:
         """See how much room the other processes' files leave."""
@@ -473,6 +474,7 @@ class Intake:
         if self._sealed is not None and os.path.exists(self._sealed):  # noqa: PTH110
             self._upkeep_at = monotonic() + UPKEEP_PERIOD
             return
+        self._tail.leave_store()
         self._source = None
         self._sealed = source.store.path
         source.close()

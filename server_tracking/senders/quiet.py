@@ -1,4 +1,4 @@
-"""Keep a test run from reaching anything but this machine.
+"""Keep a test run from reaching others, and Sentry from seeing our calls.
 
 Tests and staging that pollute the figures of production are what users of every
 such library complain of. So each call is looked at where it leaves: under pytest,
@@ -12,14 +12,23 @@ import ipaddress
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from pathlib import PurePath
+from typing import Any
 from urllib.parse import urlsplit
 
 from server_tracking.errors import TransportError
 from server_tracking.reasons import Reason
 
-__all__ = ["ALLOW_SEND", "KeptBackError", "is_free", "kept_back", "runner_of_tests"]
+__all__ = [
+    "ALLOW_SEND",
+    "KeptBackError",
+    "is_free",
+    "kept_back",
+    "runner_of_tests",
+    "unseen_by_sentry",
+]
 
 logger = logging.getLogger("server_tracking")
 
@@ -75,7 +84,9 @@ def _has_unittest_results() -> bool:
 
 
 def _is_django_test() -> bool:
-    return sys.argv[1:2] == ["test"] and PurePath(sys.argv[0]).name in _DJANGO
+    if sys.argv[1:2] != ["test"]:
+        return False
+    return os.path.basename(sys.argv[0]) in _DJANGO  # noqa: PTH119 - pathlib takes 2 ms
 
 
 @cache
@@ -94,4 +105,28 @@ def _tell(runner: str) -> None:
         "Under %s nothing is sent but to this machine; %s=1 allows it.",
         runner,
         ALLOW_SEND,
+    )
+
+
+@contextmanager
+def unseen_by_sentry() -> Iterator[None]:
+    """Keep Sentry, if the application uses it, from our calls.
+
+    It patches `http.client`: each call would become a span and a breadcrumb, with the
+    secrets in its URL, and carry the site's trace, release and environment along.
+    """
+    sentry: Any = sys.modules.get("sentry_sdk")
+    if sentry is None or not hasattr(sentry, "new_scope"):  # none, or one before 2.0
+        yield
+        return
+    with sentry.new_scope() as scope:
+        scope.set_client(_blind_client())
+        yield
+
+
+@cache
+def _blind_client() -> Any:
+    """Make a client of Sentry's that sends nothing and has no integrations."""
+    return sys.modules["sentry_sdk"].Client(
+        dsn=None, default_integrations=False, auto_enabling_integrations=False
     )

@@ -27,10 +27,10 @@ __all__ = ["SpoolSender"]
 class SpoolSender:
     """Keep hits in *directory* until they are delivered; the process may die any time.
 
-    A hit is on disk some 5 ms after `send` has accepted it, with *durable*
-    before `send` returns, with *synced* even if the power fails. It then survives
-    ``kill -9``, and is sent by this process or, if that has died, by any other that
-    uses the directory. Each system gets each hit at least once: twice only if its
+    A hit that `send` has accepted survives ``kill -9`` (without *durable*, on Linux).
+    It is on disk some 5 ms later, with *durable* before `send` returns, with *synced*
+    even if the power fails. It is sent by this process or, if that has died, by any
+    other that uses the directory. Each system gets each hit at least once: twice only if its
     call was under way when the process was killed.
 
     With ``drain=False`` this process sends nothing: ``server-tracking drain`` does.

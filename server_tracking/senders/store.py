@@ -14,14 +14,15 @@ import ctypes
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from server_tracking.senders.processes import guard_forks
+from server_tracking.senders.hooks import FAILURES
+from server_tracking.senders.processes import ended, guard_forks
 
-__all__ = ["MEMORY", "ForeignStoreError", "Row", "Store", "trouble_of"]
+__all__ = ["MEMORY", "ForeignStoreError", "Row", "Store", "Syncer", "trouble_of"]
 
 MEMORY = ":memory:"
 """Where a store is that lives no longer than its process."""
@@ -312,6 +313,43 @@ class Store:
     def _one(self, statement: str, *values: int) -> int:
         [(value,)] = self._db.execute(statement, values).fetchall()
         return int(value)
+
+
+class Syncer:
+    """Wait for the disk (20 ms and more) in another thread than hits wait for.
+
+    *failed* hears of errors.
+    """
+
+    def __init__(self, failed: Callable[[BaseException], object]) -> None:
+        self._failed = failed
+        self._thread: threading.Thread | None = None
+
+    def begin(self, store: Store) -> bool:
+        """Begin `Store.sync`; False if the last one has not ended."""
+        if self._thread is not None and self._thread.is_alive():
+            return False
+        thread = threading.Thread(
+            target=self._sync, args=(store,), name="server-tracking-sync", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter shuts down, or the system is full
+            self._sync(store)
+        else:
+            self._thread = thread
+        return True
+
+    def wait(self, patience: float) -> None:
+        """Wait until the last one has ended, at most *patience* seconds."""
+        if self._thread is not None:
+            ended(self._thread, patience)
+
+    def _sync(self, store: Store) -> None:
+        try:
+            store.sync()
+        except FAILURES as error:
+            self._failed(error)
 
 
 LONGEST_USE = 2.0  # seconds that a fork waits

@@ -41,19 +41,26 @@ class ThreadSender:
 
     The thread starts with the first hit, in each process. It ends before a fork, and
     starts again when there is something to send: in the parent with what it had
-    accepted and the calls under way, in the child with the child's own. With pycurl it carries
-    all calls; with requests, 4 to 8 more threads do.
+    accepted and the calls under way, in the child with the child's own. With pycurl
+    it carries all calls; with requests, 4 to 8 more threads do.
 
     *timeout* is the deadline of one call, *exit_timeout* that of the whole flush at
-    the end of the process, in seconds; a spool takes half of that more. At most *max_hits* and *max_bytes* are held
-    for each system; when they are reached, the newest hit is refused, or by
-    *overflow* the oldest that is queued is dropped (``"drop_oldest"``), or the caller
-    waits for room up to *block_ms* milliseconds (``"block"``; never where an event
-    loop runs, nor for a system that is down), or the hit goes to the directory *spool*
-    (``"spool"``), from where a `SpoolSender` with its own two threads sends it to all
-    systems, now or after a restart. *linger* is how long a hit may wait
-    for company (None: as each system says); *rules* say the rest. What is held in memory is lost if the process is killed, or ended by a
-    signal that Python does not handle (SIGTERM, unless the server does).
+    the end of the process, in seconds; a spool takes half of that more. *linger* is
+    how long a hit may wait for company (None: as each system says); *rules* say the
+    rest.
+
+    At most *max_hits* and *max_bytes* are held for each system. What *overflow* does
+    with a hit for which there is no room:
+
+    - ``"refuse"``: it is not accepted.
+    - ``"drop_oldest"``: it takes the place of the oldest that is queued.
+    - ``"block"``: the caller waits for room, up to *block_ms* milliseconds; never
+      where an event loop runs, nor for a system that is down.
+    - ``"spool"``: it goes to the directory *spool*, from where a `SpoolSender` with
+      its own two threads sends it to all systems, now or after a restart.
+
+    What is held in memory is lost if the process is killed, or ended by a signal that
+    Python does not handle (SIGTERM, unless the server does).
 
     *before_send*, *on_drop* and *on_error* are called as `Hooks` says. Raises
     `ConfigurationError` for wrong options.

@@ -1,10 +1,12 @@
 """The scriptable collector and its system, as in tests/senders."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
 
+from server_tracking.senders.tail import FOLDER
 from server_tracking.senders.thread import ThreadSender
 
 _path = Path(__file__).parents[1] / "senders" / "conftest.py"
@@ -21,6 +23,16 @@ tls_certificate = _fixtures.tls_certificate
 tls_url = _fixtures.tls_url
 transport_name = _fixtures.transport_name
 until = _fixtures.until
+
+
+@pytest.fixture(scope="session")
+def memory_outlives_us():
+    """Tell whether there is tmpfs, for what is on its way to the disk."""
+    try:
+        os.close(os.open(FOLDER, os.O_RDWR | os.O_TMPFILE, 0o600))
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """A collector that is stopped, hangs or fails: the site answers as if it were not there."""
 
 import statistics
+import threading
 import time
+import urllib.request
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 
 from server_tracking import Tracker
-from server_tracking.systems import GoogleAnalytics4, Plausible
+from server_tracking.systems import GoogleAnalytics4, Matomo, Plausible, PostHog
 from server_tracking.wsgi import TrackingMiddleware
 
 PAGE = b"<!doctype html><title>A page</title>" + b"<p>Text.</p>" * 2000
@@ -69,3 +72,47 @@ def test_every_answer_is_the_same_and_as_fast(behaviour, browser, collector):
     for counts in tracker.stats().systems.values():
         assert counts.submitted == ROUNDS
         assert counts.delivered == 0
+
+
+class SilentHandler(WSGIRequestHandler):
+    def log_message(self, *args):
+        """Print nothing."""
+
+
+def test_a_site_that_is_its_own_collector_does_not_track_our_calls(browser):
+    """[95] Each call that it gets from us is a request to it, and is no page view."""
+    asked = []
+
+    def site(environ, start_response):
+        asked.append(environ["PATH_INFO"])
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [b"<!doctype html><title>A page</title>"]  # to our calls as well
+
+    with make_server("127.0.0.1", 0, site, handler_class=SilentHandler) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        tracker = Tracker(
+            GoogleAnalytics4("G-XXXX", "made-up", endpoint=f"{url}/ga4"),
+            Matomo(f"{url}/matomo/", 1),
+            PostHog("phc_made_up", host=f"{url}/posthog"),
+            secret_key="a secret key for tests",
+            strict=True,
+        )
+        server.set_app(TrackingMiddleware(site, tracker))
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            page = urllib.request.Request(f"{url}/page", headers=browser)
+            with urllib.request.urlopen(page) as answer:
+                assert answer.status == 200
+            assert tracker.flush(10.0)
+            assert tracker.flush(10.0)
+        finally:
+            server.shutdown()
+            thread.join()
+            tracker.close(1.0)
+
+    assert asked[0] == "/page"
+    assert len(asked) == 1 + 3
+    for counts in tracker.stats().systems.values():
+        assert (counts.submitted, counts.queued) == (1, 0)

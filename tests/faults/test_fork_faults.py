@@ -234,6 +234,47 @@ assert sender.stats()["local"].delivered == 1
     assert arrived(collector) == ["one"]
 
 
+def test_a_fork_waits_for_a_tls_handshake(
+    collector, transport_name, run, tls_url, tls_certificate
+):
+    """[42] For two seconds at most; the answer is not waited for."""
+    if transport_name == "curl":
+        pytest.skip("libcurl's thread does it in short steps")
+    wrap = collector.wrap
+
+    def slow(sock):
+        collector.released.wait(1.0)  # longer than a fork waits for a thread's end
+        return wrap(sock)
+
+    collector.wrap = slow
+    run(
+        """
+import warnings
+warnings.simplefilter("ignore")
+under_way = []
+from server_tracking.senders import handshakes
+from server_tracking.senders.processes import guard_forks
+guard_forks(lambda: under_way.append(handshakes.number()), int, int)
+sender = make(fields={"hits": 1, "linger": 0.0})
+
+def work():
+    sender.send(event("child"))
+    assert sender.flush(15)
+
+sender.send(event("parent"))
+until(lambda: handshakes.number() == 1)
+child = fork(work)
+assert under_way == [0], under_way
+assert code_of(child) == 0
+assert sender.flush(20)
+""",
+        url=tls_url,
+        REQUESTS_CA_BUNDLE=str(tls_certificate),
+    )
+
+    assert arrived(collector) == ["child", "parent"]
+
+
 def test_forks_amid_tls_handshakes_lock_nothing_up(
     run, collector, tls_url, tls_certificate
 ):

@@ -12,24 +12,28 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from server_tracking.senders.claims import SpoolDirectory
+from server_tracking.senders.lanes import Rules
 from server_tracking.senders.spool import SpoolSender
+from server_tracking.senders.tail import names_of_tails
 from server_tracking.testing.senders import ContractSystem, adds_up
 
 KILLS = int(os.environ.get("SERVER_TRACKING_KILLS", "3"))
-# Seconds that a hit may be old when a kill takes it, if nobody waited for the disk.
-# That is a matter of milliseconds only where the thread that writes gets a processor
-# and the disk is not waited for: where many share the machine, it is not what this
-# measures. What would break it for good, a thread that does not write, is seen anyway.
-MOST_LOST = 0.020 if "SERVER_TRACKING_KILLS" in os.environ else 2.0
+# Seconds that a hit may be old when a kill takes it, where nothing but the disk outlives
+# a process: milliseconds, if the thread that writes gets a processor.
+MOST_LOST = 2.0
 PATIENCE = 30.0
 RECORD = 24  # bytes: an id, and when `send` had returned, in monotonic nanoseconds
 AT_ONCE = 2 * 10  # hits that the contract's system has under way: calls by hits
 # A call that has landed is noted before the next two are begun.
 MOST_TWICE = 2 * AT_ONCE
+
+RULES = Rules(backoff=0.05, pause=0.05, pause_cap=0.2, attempts=10**9)
 
 WORKER = """
 import os, struct, sys, threading, time
@@ -66,6 +70,7 @@ class Collector(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen = {"/": Counter(), "/second": Counter()}
         self.lock = threading.Lock()
+        self.refusals = 0.0  # the share of calls that get a 503
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request, client_address):
@@ -77,6 +82,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if random.random() < self.server.refusals:
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         with self.server.lock:
             self.server.seen[self.path].update(json.loads(body))
         time.sleep(random.uniform(0, 0.01))  # so that kills find calls under way
@@ -125,13 +135,14 @@ def killed_worker(collector, directory, mode, threads, pause, moment):
 
 def drained(collector, directory):
     """Send what is left, and return the counts of the process that did."""
-    sender = SpoolSender(directory)
+    sender = SpoolSender(directory, rules=RULES)
     sender.bind(
         [ContractSystem(collector.url), ContractSystem(collector.url + "/second")]
     )
     try:
-        deadline = time.monotonic() + PATIENCE
-        while any(directory.glob("*.lock")):
+        deadline = time.monotonic() + PATIENCE + 3 * KILLS
+        stem = SpoolDirectory(directory).tail_stem()
+        while any(directory.glob("*.lock")) or names_of_tails(stem):
             assert time.monotonic() < deadline, list(directory.iterdir())
             sender.adopt()
             sender.flush(1.0)
@@ -140,12 +151,18 @@ def drained(collector, directory):
         sender.close()
 
 
-def run(collector, directory, mode, threads, pause):
+def run(collector, directory, mode, threads, pause, workers=1):
     draw = random.Random()
     accepted = {}
-    for _ in range(KILLS):
+
+    def kill(_):
         moment = draw.uniform(0.0, 0.3)
-        accepted |= killed_worker(collector, directory, mode, threads, pause, moment)
+        return killed_worker(collector, directory, mode, threads, pause, moment)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for more in pool.map(kill, range(KILLS)):
+            accepted |= more
+    collector.refusals = 0.0
     counts = drained(collector, directory)
     assert all(adds_up(count) for count in counts.values())
     assert all(count.lost == 0 for count in counts.values())
@@ -160,7 +177,7 @@ def run(collector, directory, mode, threads, pause):
             mode != "durable"
         )
     print(
-        f"\n{mode}, {threads} threads: {KILLS} kills, {len(accepted)} accepted, "
+        f"\n{mode}, {workers} processes, {threads} threads: {KILLS} kills, {len(accepted)} accepted, "
         f"{len(lost)} lost, {twice} of {2 * len(accepted)} sent twice; the oldest "
         f"lost {max((accepted[name] for name in lost), default=0) * 1000:.1f} ms"
     )
@@ -175,10 +192,23 @@ def test_nothing_is_lost_that_a_durable_send_has_accepted(collector, tmp_path, t
     assert lost == set()
 
 
-def test_a_kill_takes_only_the_last_moment_of_what_was_sent_without_waiting(
-    collector, tmp_path
+def test_a_kill_takes_nothing_of_what_was_sent_without_waiting_either(
+    collector, tmp_path, memory_outlives_us
 ):
+    """[63] Where there is tmpfs; elsewhere the last moment."""
     accepted, lost = run(collector, tmp_path / "spool", "quick", 2, 0.0005)
 
     assert len(accepted) > KILLS
+    assert not (memory_outlives_us and lost)
     assert all(accepted[name] <= MOST_LOST for name in lost)
+
+
+def test_processes_that_adopt_from_each_other_and_are_killed_lose_nothing(
+    collector, tmp_path
+):
+    """[61] Three at once, and a twentieth of all calls gets a no for now."""
+    collector.refusals = 0.05
+    accepted, lost = run(collector, tmp_path / "spool", "durable", 2, 0.0005, workers=3)
+
+    assert len(accepted) > KILLS
+    assert lost == set()

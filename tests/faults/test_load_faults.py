@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from server_tracking.senders.lanes import Rules
 from server_tracking.senders.thread import ThreadSender
 
 PATIENCE = 10.0
@@ -58,7 +59,10 @@ def test_memory_does_not_grow_with_the_hits(bind, collector, make_system, make_e
 
     assert resident() - before < 3_000_000
     counts = sender.stats()["local"]
-    assert (counts.accepted, counts.refused) == (2000, {"queue_full": 58_000})
+    assert counts.refused == {"queue_full": 60_000 - counts.accepted}
+    # A call that times out, on a busy machine, has left its place to others.
+    kept = counts.queued + counts.waiting + counts.sending
+    assert kept <= 2000 <= counts.accepted
 
 
 def test_big_hits_are_bounded_by_their_bytes(bind, collector, make_system, make_event):
@@ -156,3 +160,52 @@ def test_senders_that_come_and_go_leave_nothing_behind(
     assert not any(reference() for reference in gone)
     until(lambda: counted()[0] == 0)
     until(lambda: counted()[1] <= files + 3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc")
+def test_a_collector_that_comes_and_goes_for_long_leaves_no_trace(
+    bind, collector, make_system, make_event, until
+):
+    """[10] Well, failing, hanging, well again: four rounds, or FAULTS_SOAK seconds."""
+    seconds = float(os.environ.get("FAULTS_SOAK", "0"))
+    length = 15.0 if seconds else 0.2
+    rules = Rules(backoff=0.05, pause=0.05, pause_cap=0.2)
+    sender = bind(make_system(collector.url), timeout=0.5, rules=rules)
+    sent = 0
+    weighed = []
+
+    def weigh():
+        names = [thread.name for thread in threading.enumerate()]
+        ours = sum(name.startswith("server-tracking") for name in names)
+        return ours, len(os.listdir("/proc/self/fd")), resident()
+
+    begun = time.monotonic()
+    while len(weighed) < 4 or time.monotonic() - begun < seconds:
+        for step in (
+            collector.status(204),
+            collector.status(500),
+            collector.hang,
+            collector.status(204),
+        ):
+            collector.script(step)
+            until_then = time.monotonic() + length
+            while time.monotonic() < until_then:
+                for _ in range(5):
+                    sender.send(make_event())
+                    sent += 1
+                until_next = threading.Event()
+                until_next.wait(0.025)  # 200 hits in a second
+        until(lambda: sender.flush(1.0))
+        collector.drop_connections()  # its own ends are no leak of ours
+        collector.requests.clear()
+        weighed.append(weigh())
+
+    print(
+        f"{sent} hits in {time.monotonic() - begun:.0f} s; {weighed[0]} {weighed[-1]}"
+    )
+    counts = sender.stats()["local"]
+    assert counts.submitted == sent
+    assert counts.delivered + counts.unknown == counts.accepted
+    assert max(threads for threads, _, _ in weighed) <= 1 + 4
+    files = [files for _, files, _ in weighed]
+    assert max(files) - min(files) <= 2 * 5

@@ -4,10 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from server_tracking.hits import Context, Device, Page, PageView, Session, Visitor
+from server_tracking.senders.claims import SpoolDirectory
+from server_tracking.senders.drain import RULES, Drain
+from server_tracking.senders.hooks import NO_HOOKS
+from server_tracking.senders.options import Options
 from server_tracking.senders.spool import SpoolSender
 from server_tracking.systems import system_from_url
 
@@ -177,3 +182,37 @@ def test_a_directory_that_is_not_there_is_named(collector, path, drained):
 
     assert code == 2
     assert str(path) in err
+
+
+class SlowDirectory(SpoolDirectory):
+    """Take a while to open what it holds, as a big file on a busy disk does."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.asked, self.opened = threading.Event(), threading.Event()
+
+    def orphans(self):
+        self.asked.set()
+        assert self.opened.wait(PATIENCE)
+        return super().orphans()
+
+
+def test_a_drain_is_not_done_while_it_opens_what_it_has_found(
+    collector, path, leave, until
+):
+    url = url_for(collector.url)
+    leave(url, 3)
+    directory = SlowDirectory(path)
+    options = Options(5.0, 0.0, "auto", RULES, NO_HOOKS)
+    drain = Drain([system_from_url(url)], options, directory, max_age=86400.0)
+    try:
+        drain.adopt()
+        assert directory.asked.wait(PATIENCE)
+        assert not drain.is_empty()
+        directory.opened.set()
+        until(drain.is_empty)
+    finally:
+        directory.opened.set()
+        drain.stop()
+
+    assert len(collector.requests) == 3

@@ -1,9 +1,13 @@
 """Hits into calls: whatever a system does, each hit is somewhere once."""
 
+import itertools
+from types import SimpleNamespace
+
 import pytest
 
 from server_tracking.calls import Call
 from server_tracking.reasons import Reason
+from server_tracking.senders import packing
 from server_tracking.senders.hooks import Hooks
 from server_tracking.senders.packing import packed
 
@@ -144,6 +148,33 @@ def changed(hit):
     if hit.category == "broken":
         raise LookupError
     return type(hit)(context=hit.context, category=hit.category.upper())
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Note the pauses of a thread for which each look at the clock is a second later."""
+    made = []
+    clock = SimpleNamespace(perf_counter=itertools.count().__next__, sleep=made.append)
+    monkeypatch.setattr(packing, "time", clock)
+    return made
+
+
+def test_other_threads_get_their_turn_between_the_hits(entries_of, pauses):
+    entries = entries_of("a", "b")
+
+    result = pack(lambda hits: [call_of(list(hits))], entries)
+
+    assert pauses == [0] * 4  # when each hit is written, and when it is read
+    assert [group for _, group in result.loads] == [entries]
+
+
+def test_who_is_behind_does_not_pause(entries_of, pauses):
+    entries = entries_of(*map(str, range(packing.FEW + 1)))
+
+    result = pack(lambda hits: [call_of(list(hits))], entries)
+
+    assert pauses == []
+    assert [group for _, group in result.loads] == [entries]
 
 
 def test_a_hook_changes_withholds_and_fails_closed(entries_of):

@@ -28,8 +28,8 @@ from server_tracking.testing import Collector
 HERE = Path(__file__).parent
 PATIENCE = 30.0
 GUNICORN = (
-    "{python} -m gunicorn --workers 2 --graceful-timeout 10 --bind 127.0.0.1:{port} "
-    "{options} lifecycle_site:wsgi"
+    "{python} -m gunicorn --config lifecycle_gunicorn.py --workers 2 "
+    "--graceful-timeout 10 --bind 127.0.0.1:{port} {options} lifecycle_site:wsgi"
 )
 # Told to end at once (die-on-term), uWSGI runs no atexit in a worker that serves.
 UWSGI = (
@@ -130,20 +130,18 @@ class Site:
         goal = len(self.answered) + number
         self._wait(lambda: len(self.answered) >= goal)
 
-    def serve_anew(self, workers):
-        """Reload, and wait until so many new processes have answered.
-
-        One that answers 300 times alone is enough: a busy one keeps all connections. A
-        worker of gunicorn's that is told to end before it has its own signal handlers
-        does not hear it, and is killed ten seconds later with what it holds.
-        """
+    def reload(self):
+        """Reload, and wait until somebody new answers."""
         earlier = self.pids()
         self.process.send_signal(signal.SIGHUP)
         self._wait(lambda: self.pids() - earlier)
-        goal = len(self.answered) + 300
-        self._wait(
-            lambda: len(self.pids() - earlier) >= workers or len(self.answered) >= goal
-        )
+
+    def wait_for_workers(self, number):
+        """Wait until so many processes of gunicorn's have begun, ever.
+
+        To have answered says as much, but a busy one may keep all connections.
+        """
+        self._wait(lambda: len(list(self.folder.glob("*.ready"))) >= number)
 
     def pids(self):
         return set().union(*(client.served_by.copy() for client in self.clients))
@@ -213,11 +211,13 @@ def test_a_server_that_ends_under_load_loses_and_doubles_nothing(serve, name):
     reloads = SERVERS[name][2]
 
     site.serve(100)
-    for _ in range(reloads):
-        if name.startswith("gunicorn"):
-            site.serve_anew(workers=2)
-        else:  # uvicorn keeps the old ones if the new are slow
+    for number in range(reloads + 1):
+        if number and name.startswith("gunicorn"):
+            site.reload()
+        elif number:  # uvicorn keeps the old ones if the new are slow
             site.process.send_signal(signal.SIGHUP)
+        if name.startswith("gunicorn"):
+            site.wait_for_workers(2 * (number + 1))
         site.serve(100)
     site.stop()
 
