@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
 from server_tracking.hits import Campaign
+from server_tracking.patterns import pattern_from
 
 __all__ = ["campaign_from", "campaign_mark"]
 
@@ -42,7 +42,7 @@ _KNOWN = _CLICK_IDS.union(_SOURCE, _MEDIUM, _NAME, _TERM, _CONTENT, _ID)
 _MARKS = ("utm_", "clid", "mtm_", "pk_", "braid", "msclkid", "igshid", "li_fat_id")
 
 # C0, DEL, C1, and the two line ends of Unicode.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL = pattern_from(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 _NONE = Campaign()
 
@@ -107,6 +107,8 @@ def _decoded(raw: str) -> str:
 
     Servers hand bytes on as Latin-1; invalid UTF-8 among them is replaced.
     """
+    if raw.isascii() and raw.isidentifier():
+        return raw  # as most are, for 0.1 µs instead of 2
     plain = raw.replace("+", " ")
     try:
         encoded = plain.encode("latin-1")

@@ -8,12 +8,12 @@ may hold a secret (an address, a key) is described and never repeated.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from server_tracking.errors import ConfigurationError
+from server_tracking.patterns import pattern_from
 
 __all__ = [
     "FLAG",
@@ -33,12 +33,12 @@ __all__ = [
     "shown",
 ]
 
-_PRINTABLE = re.compile(r"[!-~]+")
-_PLACE = re.compile(
+_PRINTABLE = pattern_from(r"[!-~]+")
+_PLACE = pattern_from(
     r"(?:[^@]*@)?(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 )
-_NAME = re.compile(r"[a-z_]{1,30}[0-9]{0,3}")
-_DIGITS = re.compile(r"[0-9]+")
+_NAME = pattern_from(r"[a-z_]{1,30}[0-9]{0,3}")
+_DIGITS = pattern_from(r"[0-9]+")
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 

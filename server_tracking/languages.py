@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from server_tracking.patterns import pattern_from
 
 __all__ = ["language_from"]
 
@@ -12,10 +13,10 @@ _MOST_ENTRIES = 50
 _LONGEST_TAG = 35  # RFC 5646 section 4.4.1: none in use is longer
 
 # RFC 9110 section 12.4.2.
-_QUALITY = re.compile(r"[ \t]*[Qq]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+_QUALITY = pattern_from(r"[ \t]*[Qq]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 # RFC 5646 section 2.1, without private and grandfathered tags, which name no language
 # that a report knows.
-_TAG = re.compile(
+_TAG = pattern_from(
     r"(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})"
     r"(?:-[a-z]{4})?"
     r"(?:-(?:[a-z]{2}|[0-9]{3}))?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
@@ -11,6 +10,7 @@ import msgspec
 from server_tracking.campaigns import campaign_from
 from server_tracking.hits import Campaign, Device
 from server_tracking.languages import language_from
+from server_tracking.patterns import pattern_from
 from server_tracking.scrubbing import scrubbed_text
 
 __all__ = ["campaign_of", "device_of"]
@@ -20,12 +20,14 @@ _CAMPAIGN_LIMIT = 200
 _CLICK_ID_LIMIT = 256
 _DOT = "\N{ONE DOT LEADER}"  # like a dot, but in no address
 # Versions have the form of addresses: Chrome/140.0.0.0, rv:1.9.2.13.
-_VERSION = re.compile(r"(?<=\w/)[0-9.]+|(?<=rv:)[0-9.]+")
+_VERSION = pattern_from(r"(?<=\w/)[0-9.]+|(?<=rv:)[0-9.]+")
 _NO_CAMPAIGN = Campaign()
 
 
 def campaign_of(query: str, with_click_ids: bool) -> Campaign:
     """Find the campaign in *query*, its texts scrubbed of personal data."""
+    if not query:
+        return _NO_CAMPAIGN
     found = campaign_from(query)
     if found.click_ids:
         opaque = _opaque(found.click_ids) if with_click_ids else {}

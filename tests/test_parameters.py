@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import string
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ from server_tracking.parameters import (
     VariableParameter,
     query_from,
     wire_text,
+    wire_texts,
 )
 from server_tracking.testing import SystemContract
 
@@ -516,6 +518,33 @@ def test_a_query_string_is_strictly_encoded():
     query = query_from({"a b": "ü &=+|{}\n", "n": 2, "z": True})
 
     assert query == "a%20b=%C3%BC%20%26%3D%2B%7C%7B%7D%0A&n=2&z=1"
+
+
+def test_all_of_ascii_is_escaped_but_what_rfc_3986_leaves_alone():
+    alone = set(string.ascii_letters + string.digits + "-._~")  # section 2.3
+
+    for character in map(chr, range(128)):
+        expected = character if character in alone else f"%{ord(character):02X}"
+        assert query_from({"x": f"a{character}"}) == f"x=a{expected}"
+
+
+class Markup(str):
+    """A text as templates make it, which escapes what it is joined with."""
+
+    __slots__ = ()
+
+    def replace(self, *_args):
+        return "escaped"
+
+
+def test_a_text_of_a_class_of_its_own_is_written_like_any_other():
+    assert query_from({"x": Markup("a & b")}) == "x=a%20%26%20b"
+
+
+def test_values_that_are_none_are_not_among_those_written():
+    written = wire_texts({"a": "ü", "b": None, "c": True, "d": "", "e": "\ud800"})
+
+    assert written == {"a": "ü", "c": "1", "d": "", "e": "\ufffd"}
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text(), max_size=5))

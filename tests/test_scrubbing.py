@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from server_tracking import Event, Purchase
+from server_tracking import Event, Item, Purchase
 from server_tracking.scrubbing import (
     DEFAULT_KEEP,
     scrubbed_hit,
@@ -278,6 +278,25 @@ def test_what_a_site_says_of_an_event_is_scrubbed():
 @pytest.mark.parametrize("hit", sample_hits(), ids=lambda hit: type(hit).__name__)
 def test_a_clean_hit_stays_the_same_object(hit):
     assert scrubbed_hit(hit) is hit
+
+
+class Markup(str):
+    """A text as templates make it: no sender can keep a hit that holds one."""
+
+    __slots__ = ()
+
+
+def test_texts_of_a_class_of_their_own_become_texts():
+    event = Event(context=sample_context(), category="Shop", label=Markup("Fern"))
+    item = Item(id=Markup("FERN-1"), name=Markup("Fern"))
+    order = Purchase(context=sample_context(), transaction_id="1", items=(item,))
+
+    texts = [scrubbed_text(Markup("Fern"), 50), scrubbed_hit(event).label]
+    for told in scrubbed_hit(order).items:
+        texts += [told.id, told.name]
+
+    assert texts == ["Fern", "Fern", "FERN-1", "Fern"]
+    assert {type(text) for text in texts} == {str}
 
 
 def test_the_number_of_an_order_stays_whatever_it_looks_like():

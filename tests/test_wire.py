@@ -112,6 +112,13 @@ def test_what_json_does_not_know_becomes_text():
     assert written == {"when": "1.5", "what": "range(0, 2)"}
 
 
+def test_a_text_of_a_class_of_its_own_is_written_as_any_text():
+    class Markup(str):  # as templates make it
+        __slots__ = ()
+
+    assert json_bytes({"title": Markup("Fern & pot")}) == b'{"title":"Fern & pot"}'
+
+
 def test_numbers_beyond_64_bits_become_text_and_endless_ones_nothing():
     assert json.loads(json_bytes([2**63 - 1, 2**63, 10**5000])) == [
         2**63 - 1,

@@ -24,7 +24,12 @@ from server_tracking.parameters.generators import (
     PrefixUrlGenerator,
     UrlGenerator,
 )
-from server_tracking.parameters.writing import pair_from, query_from, wire_text
+from server_tracking.parameters.writing import (
+    pair_from,
+    query_from,
+    wire_text,
+    wire_texts,
+)
 
 # Its name in version 1.0.
 AbstractUrlGenerator = UrlGenerator
@@ -41,4 +46,5 @@ __all__ = [
     "pair_from",
     "query_from",
     "wire_text",
+    "wire_texts",
 ]

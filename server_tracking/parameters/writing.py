@@ -7,9 +7,14 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["pair_from", "query_from", "wire_text"]
+from server_tracking.patterns import pattern_from
+
+__all__ = ["pair_from", "query_from", "wire_text", "wire_texts"]
 
 _REASONABLE = 30  # powers of ten; beyond it plain digits would only fill memory
+_UNRESERVED = pattern_from(r"[A-Za-z0-9_.~-]*")  # RFC 3986 section 2.3
+# The percent sign comes first: all escapes begin with it.
+_ESCAPES = [(c, f"%{ord(c):02X}") for c in "% /:?&=+#;,()\"'@[]{}<>|\\^`!$*"]
 
 
 def query_from(parameters: Mapping[str, Any]) -> str:
@@ -23,14 +28,34 @@ def query_from(parameters: Mapping[str, Any]) -> str:
 
 def pair_from(name: str, value: object) -> str:
     """Write one pair of a query string."""
-    return f"{_quoted(name)}={_quoted(wire_text(value))}"
+    text = value if isinstance(value, str) else wire_text(value)
+    return f"{_quoted(name)}={_quoted(text)}"
 
 
 def _quoted(text: str) -> str:
-    # Most names and many values need nothing: quote() costs 3 µs, this 0.1.
-    if text.isascii() and text.isalnum():
+    # Most names and many values need nothing, which takes 0.1 to 0.5 µs to see. In a
+    # user agent quote() looks at each character, for 11 µs; this takes 3.
+    if not text.isascii():
+        return quote(wire_text(text), safe="")
+    if text.isalnum() or _UNRESERVED.fullmatch(text):
         return text
-    return quote(wire_text(text), safe="")
+    if not text.isprintable():
+        return quote(text, safe="")
+    for character, escape in _ESCAPES:
+        if character in text:
+            text = str.replace(text, character, escape)  # Markup has one of its own
+    return text
+
+
+def wire_texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Write *values* by `wire_text`, without those that are None."""
+    return {
+        name: value
+        if type(value) is str and value.isascii()  # 0.1 µs instead of 0.3
+        else wire_text(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def wire_text(value: object) -> str:

@@ -62,7 +62,7 @@ def scrubbed_hit(hit: Hit, scrub: Scrub = None) -> Hit:
     items = getattr(hit, "items", ())
     if items:
         told = tuple(_scrubbed_item(item, scrub) for item in items)
-        if told != items:
+        if any(new is not old for new, old in zip(told, items, strict=True)):
             changes["items"] = told
     return msgspec.structs.replace(hit, **changes) if changes else hit
 
@@ -90,14 +90,19 @@ def _changes(told: Hit | Item, scrub: Scrub) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name in _TEXTS.get(type(told), ()):
         text = getattr(told, name)
-        if isinstance(text, str) and (clean := _text(text, scrub)) != text:
+        if isinstance(text, str) and _differs(text, clean := _text(text, scrub)):
             changes[name] = clean
     name_of_id = _IDS.get(type(told))
     if name_of_id is not None:
         text = getattr(told, name_of_id)
-        if isinstance(text, str) and (clean := _id(text, scrub)) != text:
+        if isinstance(text, str) and _differs(text, clean := _id(text, scrub)):
             changes[name_of_id] = clean
     return changes
+
+
+def _differs(text: str, clean: str) -> bool:
+    """Tell whether *clean* takes the place of *text*, which may be Markup or the like."""
+    return clean != text or type(text) is not str
 
 
 def _text(text: str, scrub: Scrub) -> str:
@@ -113,7 +118,7 @@ def _id(text: str, scrub: Scrub) -> str:
     """
     clean = scrubbed_text(text, _LIMIT)
     is_number = clean == "[card]" and text.isdecimal()
-    told = text if is_number or _is_digest(text, clean) else clean
+    told = str(text) if is_number or _is_digest(text, clean) else clean
     return told if scrub is None else scrub(told)
 
 

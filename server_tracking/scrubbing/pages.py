@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote
 
 import msgspec
 
 from server_tracking.hits import Page
+from server_tracking.patterns import pattern_from
 
 __all__ = ["Narrowing", "narrowed"]
 
 _LONGEST = 2048
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
-_ID = re.compile(rf"(?<![0-9A-Za-z])(?:{_UUID}|[0-9]{{6,}})(?![0-9A-Za-z])")
+_ID = pattern_from(rf"(?<![0-9A-Za-z])(?:{_UUID}|[0-9]{{6,}})(?![0-9A-Za-z])")
 # Django, Flask: <int:id>, <id>; Starlette, Pyramid, Bottle: {id}, {id:int}; a group of
 # a regular expression: (?P<id>[^/]+).
-_VARIABLE = re.compile(
+_VARIABLE = pattern_from(
     r"\(\?P<(\w+)>[^()]*\)|<(?:[^<>:]*:)?(\w+)>|\{(?:\*)?(\w+)(?::[^{}]*)?\}"
 )
 

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
+from server_tracking.patterns import pattern_from
+
 __all__ = ["CACHED", "CONTROLS", "MARGIN", "scrubbed_text", "without_personal_data"]
 
 CACHED = 200  # longest string to remember
@@ -16,6 +18,7 @@ _PASSES = 8
 
 def scrubbed_text(text: str, limit: int) -> str:
     """Take personal data and control characters out of *text*; cut it to *limit*."""
+    text = str(text)  # Markup and the like is more than what systems can write
     if not text.isprintable():
         text = CONTROLS.sub("", _BREAKS.sub(" ", text))
     clean = without_personal_data(text) if len(text) <= limit else text
@@ -69,44 +72,44 @@ def _replaced_once(text: str) -> str:
     return text
 
 
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_BREAKS = re.compile("[\t-\r\x85\u2028\u2029]+")
-# Nothing of what follows does without one of these.
+CONTROLS = pattern_from("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_BREAKS = pattern_from("[\t-\r\x85\u2028\u2029]+")
+# Nothing of what follows does without one of these. Every text is searched.
 _SUSPECT = re.compile("[0-9@%+]|eyJ")
 
 # Each pattern begins where its first character cannot have been part of it before, so
 # that no text is read more than a few times over.
-_JWT = re.compile(r"(?<![\w-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)*")
-_USERINFO = re.compile(r"(?<=://)[^\s/?#]+@")
-_MAIL = re.compile(
+_JWT = pattern_from(r"(?<![\w-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)*")
+_USERINFO = pattern_from(r"(?<=://)[^\s/?#]+@")
+_MAIL = pattern_from(
     r"(?<![\w.+%-])[\w.+%-]+(?:@|%(?:25)*40)(?!v?[0-9]+\.[0-9]+\.[0-9])"
     r"((?:[\w-]+\.)+)([^\W\d_]{2,24})"
 )
-_SCALE = re.compile(r"[0-9]+(?:\.[0-9]+)?x\.")
-_FILES = re.compile(
+_SCALE = pattern_from(r"[0-9]+(?:\.[0-9]+)?x\.")
+_FILES = pattern_from(
     "(?i)(?:apng|avif|bmp|eot|gif|heic|ico|jpe?g|jxl|otf|png|svg|tiff?|ttf|webp|woff)"
 )
-_TOKEN = re.compile(r"(?<![A-Za-z0-9_+-])[A-Za-z0-9_+-]{32,}={0,2}")
-_UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
-_WORD = re.compile(r"[A-Za-z0-9]{8,}")
-_MIXED = re.compile(r"[A-Za-z][0-9]+(?=[A-Za-z])|[0-9][A-Za-z]+(?=[0-9])")
-_CARD = re.compile(
+_TOKEN = pattern_from(r"(?<![A-Za-z0-9_+-])[A-Za-z0-9_+-]{32,}={0,2}")
+_UUID = pattern_from(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_WORD = pattern_from(r"[A-Za-z0-9]{8,}")
+_MIXED = pattern_from(r"[A-Za-z][0-9]+(?=[A-Za-z])|[0-9][A-Za-z]+(?=[0-9])")
+_CARD = pattern_from(
     r"(?<![0-9])(?:[0-9]{14,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}"
     r"|[0-9]{4}([ -])[0-9]{6}\2[0-9]{4,5})(?![0-9])"
 )
 # Visa, Mastercard, American Express, Diners, Discover and UnionPay, JCB. Visa's old 13
 # digits would take every tenth German article number (EAN 40 to 44).
-_ISSUER = re.compile(
+_ISSUER = pattern_from(
     r"4.{15}(?:...)?|(?:5[1-5]..|222[1-9]|22[3-9].|2[3-6]..|27[01].|2720).{12}"
     r"|3[47].{13}|3(?:0[0-59].|[689]..).{10}"
     r"|(?:6011|64[4-9].|6[25]..).{12}(?:...)?|35(?:2[89]|[3-8].).{12}"
 )
-_PHONE = re.compile(r"(?<![\w+])\+[1-9](?:[ ().\-/]{0,2}[0-9]){7,14}(?![0-9])")
+_PHONE = pattern_from(r"(?<![\w+])\+[1-9](?:[ ().\-/]{0,2}[0-9]){7,14}(?![0-9])")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
-_IPV4 = re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?!\w|\.\w)")
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:.]{2,45}(?!\w)")
-_DIGIT = re.compile("[0-9]")
-_IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}")
+_IPV4 = pattern_from(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?!\w|\.\w)")
+_IPV6 = pattern_from(r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:.]{2,45}(?!\w)")
+_DIGIT = pattern_from("[0-9]")
+_IBAN_HEAD = pattern_from(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}")
 # Lengths by country (SWIFT IBAN registry).
 _IBAN_SIZES = """
     AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, unquote, unquote_plus
 
 from server_tracking.exchange import public_host
+from server_tracking.patterns import pattern_from
 from server_tracking.scrubbing.texts import (
     CACHED,
     CONTROLS,
@@ -228,19 +228,19 @@ def _undisguised(text: str) -> str:
 
 
 # Segments that hold nothing but letters, or are too short to hold anything.
-_PLAIN_PATH = re.compile(
+_PLAIN_PATH = pattern_from(
     r"(?:/(?>[A-Za-z_~-]*+(?=/|\Z)|[0-9A-Za-z_~-]{0,13}(?:\.[a-z]{1,5})?(?=/|\Z)))++"
 )
-_PLAIN_PAIR = re.compile(r"[A-Za-z_]+=[A-Za-z_~-]*")
-_REFERRER = re.compile(
+_PLAIN_PAIR = pattern_from(r"[A-Za-z_]+=[A-Za-z_~-]*")
+_REFERRER = pattern_from(
     r"(?i)(https?|android-app)://(?:[^/?#]*@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?"
 )
 _SAFE_IN_PATH = "[]!$&'()*+,;=:@~"
 _SAFE_IN_QUERY = "[]!$'()*,;:@~/?"
-_HALF_ESCAPE = re.compile(r"%[0-9A-F]?\Z")
-_ESCAPES = re.compile(r"(?:%[89A-F][0-9A-F])+\Z")
-_MATRIX = re.compile(r";([^][;=]*)=[^;]*")
-_NO_WORD = re.compile(r"[^a-z0-9]")
+_HALF_ESCAPE = pattern_from(r"%[0-9A-F]?\Z")
+_ESCAPES = pattern_from(r"(?:%[89A-F][0-9A-F])+\Z")
+_MATRIX = pattern_from(r";([^][;=]*)=[^;]*")
+_NO_WORD = pattern_from(r"[^a-z0-9]")
 # What a parameter must not be called for its value to leave: ids of sessions and
 # clicks, secrets, and what people are asked for in forms; lower case, letters and
 # digits alone.

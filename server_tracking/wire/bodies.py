@@ -90,7 +90,7 @@ def _tame(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return well_formed(value)
+        return well_formed(str(value))  # of Markup and the like msgspec knows nothing
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int):

@@ -22,6 +22,8 @@ _BROKEN_ESCAPE = re.compile(r"%[0-9A-Fa-f]?\Z")
 
 def well_formed(text: str) -> str:
     """Return *text* as UTF-8 can carry it: lone surrogates become U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -19,8 +19,9 @@ def moment_of(hit: Hit, now: float) -> float:
 
 def utc_time(moment: float) -> datetime:
     """Return *moment* (Unix seconds) in UTC, within the years 1970 to 9999."""
-    seconds = 0.0 if math.isnan(moment) else min(max(moment, 0.0), _LATEST)
-    return datetime.fromtimestamp(seconds, UTC)
+    if not 0.0 <= moment <= _LATEST:
+        moment = 0.0 if math.isnan(moment) else min(max(moment, 0.0), _LATEST)
+    return datetime.fromtimestamp(moment, UTC)
 
 
 def time_from(text: str) -> float | None:

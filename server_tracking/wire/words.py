@@ -21,7 +21,21 @@ from server_tracking.hits import (
 )
 from server_tracking.wire.texts import is_reasonable, number_text
 
-__all__ = ["hit_name", "hit_properties", "raw_parameters", "total_of"]
+__all__ = [
+    "begins_visit",
+    "hit_name",
+    "hit_properties",
+    "raw_parameters",
+    "total_of",
+]
+
+
+def begins_visit(hit: Hit) -> bool:
+    """Tell whether *hit* is the page, or the screen, with which a visit begins.
+
+    What else is told of the same request is of the same visit, and begins none.
+    """
+    return hit.context.session.is_new and isinstance(hit, PageView | ScreenView)
 
 
 def hit_name(hit: Hit) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from server_tracking.calls import Problem
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.goatcounter.tables import FIELDS
 from server_tracking.wire import time_from
 
@@ -16,7 +17,9 @@ LONGEST = {"path": 2048, "ref": 2048, "title": 1024, "user_agent": 512}
 """Characters that GoatCounter takes."""
 
 _TEXTS = sorted(FIELDS - {"bot", "event", "size"})
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_TIME = pattern_from(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
 
 _API = "GoatCounter API reference, count"
 _SOURCE = "GoatCounter source, hit.go"

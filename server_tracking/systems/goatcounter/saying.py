@@ -5,18 +5,18 @@ It counts paths and names; the properties of an event have no place in it.
 
 from __future__ import annotations
 
-import re
 import string
 from typing import Any
 from urllib.parse import quote
 
 from server_tracking.hits import Hit, Page, PageView
+from server_tracking.patterns import pattern_from
 from server_tracking.wire import hit_name, utc_time, well_formed
 
 __all__ = ["say"]
 
-_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
-_WIDTH = re.compile(r"([0-9]{1,9})x[0-9]+")
+_ORIGIN = pattern_from(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_WIDTH = pattern_from(r"([0-9]{1,9})x[0-9]+")
 
 
 def say(hit: Hit, moment: float, *, language: bool) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def say(hit: Hit, moment: float, *, language: bool) -> dict[str, Any]:
         "user_agent": context.device.user_agent,
         "language": context.device.language if language else None,
         "ip": context.address,
-        "created_at": f"{utc_time(moment // 1):%Y-%m-%dT%H:%M:%SZ}",
+        "created_at": utc_time(moment // 1).isoformat().replace("+00:00", "Z"),
         "session": context.visitor.client_id,
     }
     return {key: value for key, value in told.items() if value not in (None, "")}
@@ -58,4 +58,6 @@ def _place(page: Page) -> tuple[str, str]:
 
 
 def _escaped(text: str) -> str:
+    if text.isascii() and text.isprintable() and " " not in text:
+        return text  # as most are
     return quote(well_formed(text), safe=string.punctuation)

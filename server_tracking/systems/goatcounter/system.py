@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, Self
@@ -21,6 +20,7 @@ from server_tracking.endpoints import (
     refusal,
 )
 from server_tracking.hits import Hit
+from server_tracking.patterns import pattern_from
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.goatcounter.answers import outcome_of
 from server_tracking.systems.goatcounter.checking import check, is_nobody
@@ -40,7 +40,7 @@ __all__ = ["GoatCounter"]
 _PATH = "/api/v0/count"
 _MOST_HITS = 250  # half of what is let through: one bad field spoils a whole call
 _LARGEST_BODY = 512 * 1024
-_TOKEN = re.compile(r"[!-~]+")
+_TOKEN = pattern_from(r"[!-~]+")
 
 
 class GoatCounter(msgspec.Struct, frozen=True):

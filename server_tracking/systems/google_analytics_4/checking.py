@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.google_analytics_4.findings import (
     EVENT_REFERENCE,
     LIMITATIONS,
@@ -137,11 +138,11 @@ def _place(body: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 _PLACES = {
-    "city": re.compile(r".+"),
-    "region_id": re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}"),
-    "country_id": re.compile(r"[A-Z]{2}"),
-    "subcontinent_id": re.compile(r"[0-9]{3}"),
-    "continent_id": re.compile(r"[0-9]{3}"),
+    "city": pattern_from(r".+"),
+    "region_id": pattern_from(r"[A-Z]{2}-[A-Z0-9]{1,3}"),
+    "country_id": pattern_from(r"[A-Z]{2}"),
+    "subcontinent_id": pattern_from(r"[0-9]{3}"),
+    "continent_id": pattern_from(r"[0-9]{3}"),
 }
 
 

@@ -6,11 +6,11 @@ common knowledge among its users. Junk reads as None.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
 from server_tracking.hits import BrowserIds, Session
+from server_tracking.patterns import pattern_from
 
 __all__ = ["browser_ids_from", "client_id_from", "cookie_names", "session_from"]
 
@@ -18,9 +18,9 @@ _IDLE = 30 * 60  # seconds after which the tag begins another session
 _AHEAD = 300  # seconds by which a visitor's clock may be fast
 _LONGEST = 512
 # GA1.<depth>.<random>.<seconds>: the depth may be anything, as in GA1.2-2.x.y.
-_CLIENT = re.compile(r"GA[0-9]\.[^.]{1,16}\.([1-9][0-9]{0,18}\.[1-9][0-9]{0,11})")
-_SESSION = re.compile(r"GS([0-9])\.[^.]{1,16}\.(.+)")
-_NUMBER = re.compile(r"0*[1-9][0-9]{0,11}")
+_CLIENT = pattern_from(r"GA[0-9]\.[^.]{1,16}\.([1-9][0-9]{0,18}\.[1-9][0-9]{0,11})")
+_SESSION = pattern_from(r"GS([0-9])\.[^.]{1,16}\.(.+)")
+_NUMBER = pattern_from(r"0*[1-9][0-9]{0,11}")
 
 
 def client_id_from(cookie: str | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from server_tracking.calls import Problem
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.google_analytics_4.tables import (
     CURRENCY,
     LONGEST_NAME,
@@ -39,7 +39,7 @@ LIMITATIONS = "GA4 sending events, limitations"
 
 _TOLERANCE = 300  # seconds that clocks may differ
 _LONGEST_URL = 4096
-_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+_NUMBER = pattern_from(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -76,18 +76,33 @@ def fit_parameters(
         if name == "items":
             if items := _fitted_items(value, longest):
                 fitted[name] = items
-        elif not _would_mislead(name, value, longest):
-            fitted[name] = _cut(value, max(LONGEST_VALUES.get(name, 0), longest))
+        elif name in _MISLEADING and _would_mislead(name, value, longest):
+            continue
+        elif isinstance(value, str) and (
+            len(value) > longest or not value.isascii()  # few are: 3 µs for a hit
+        ):
+            fitted[name] = cut(value, max(LONGEST_VALUES.get(name, 0), longest))
+        else:
+            fitted[name] = value
     location = fitted.get("page_location")
     if location != parameters.get("page_location") and isinstance(location, str):
         fitted["page_location"] = whole_escapes(location)
     return fitted
 
 
-def slim_parameters(parameters: dict[str, Any], room: int) -> dict[str, Any] | None:
-    """Keep the parameters within *room* bytes: fewer items first, then the largest out."""
-    if len(json_bytes(parameters)) <= room:
-        return parameters
+def slim_parameters(parameters: dict[str, Any], room: int) -> bytes | None:
+    """Write the parameters in *room* bytes: fewer items first, then the largest out.
+
+    None if not even what has to be said fits.
+    """
+    data = json_bytes(parameters)
+    if len(data) <= room:
+        return data
+    slim = _slim_parameters(parameters, room)
+    return None if slim is None else json_bytes(slim)
+
+
+def _slim_parameters(parameters: dict[str, Any], room: int) -> dict[str, Any] | None:
     items = parameters.get("items")
     if not isinstance(items, list):
         return _slimmed(parameters, room, _KEPT)
@@ -103,6 +118,9 @@ def slim_parameters(parameters: dict[str, Any], room: int) -> dict[str, Any] | N
     if not slim["items"]:
         del slim["items"]
     return slim
+
+
+_MISLEADING = frozenset({"currency", "transaction_id", "session_id", "session_number"})
 
 
 def _would_mislead(name: str, value: Any, longest: int) -> bool:

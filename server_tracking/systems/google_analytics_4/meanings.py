@@ -6,9 +6,9 @@ stand at the top, what is in them behind a dot.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from server_tracking.patterns import pattern_from
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.google_analytics_4.tables import (
     ADDRESS,
@@ -123,7 +123,7 @@ ROWS = tuple(
     for name, meaning in _MEANINGS.items()
 )
 
-_INDEX = re.compile(r"\[[0-9]+\]")
+_INDEX = pattern_from(r"\[[0-9]+\]")
 _BY_PATH = {
     **{name: field.meaning for name, field in {**PARAMETERS, **BODY}.items()},
     # One mail or address may stand without a list around it.

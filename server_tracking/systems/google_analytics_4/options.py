@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import SplitResult
@@ -16,6 +15,7 @@ from server_tracking.endpoints import (
     refusal,
     shown,
 )
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.google_analytics_4.tables import (
     LOCATION,
     LONGEST_NAME,
@@ -34,7 +34,7 @@ __all__ = [
     "options_from",
 ]
 
-_MEASUREMENT_ID = re.compile(r"G-[A-Za-z0-9]{1,20}")
+_MEASUREMENT_ID = pattern_from(r"G-[A-Za-z0-9]{1,20}")
 _LONGEST_SHOWN = 16  # characters; an API secret given in its place has 22
 _OPTIONS = {
     "analytics_360": FLAG,

@@ -281,13 +281,13 @@ class GoogleAnalytics4(_Credentials, frozen=True, kw_only=True):
         most = max(0, MOST_PARAMETERS - len(words.raw_parameters))
         events = []
         for name, parameters in told:
-            event = {"name": name, "timestamp_micros": words.micros}
+            event = json_bytes({"name": name, "timestamp_micros": words.micros})
             fitted = fit_parameters(parameters, most=most, longest=self._longest)
             merged = merged_parameters(fitted, words.raw_parameters)
-            share = room // len(told) - len(json_bytes(event)) - len(b',"params":,')
+            share = room // len(told) - len(event) - len(b',"params":,')
             slim = slim_parameters(merged, share)
             if slim is not None:
-                events.append(json_bytes({**event, "params": slim}))
+                events.append(event[:-1] + b',"params":' + slim + b"}")
         return events
 
 

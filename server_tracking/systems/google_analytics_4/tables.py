@@ -8,8 +8,9 @@ of the help centre.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
+
+from server_tracking.patterns import pattern_from
 
 __all__ = ["BODY", "EVENTS", "ITEM", "PARAMETERS", "EventWords", "Field"]
 
@@ -29,11 +30,11 @@ LONGEST_USER_PROPERTY = 36
 LONGEST_USER_ID = 256
 LONGEST_VALUES = {"page_title": 300, "page_referrer": 420, "page_location": 1000}
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-CLIENT_ID = re.compile(r"[1-9][0-9]*\.[1-9][0-9]*")
-CLIENT_COOKIE = re.compile(r"GA[0-9]\.[^.]+\.[0-9]+\.[0-9]+")
-SESSION_ID = re.compile(r"[0-9]*[1-9][0-9]*|GS[0-9]\.[^.]+\..+")
-CURRENCY = re.compile(r"[A-Z]{3}")
+NAME = pattern_from(r"[A-Za-z][A-Za-z0-9_]*")
+CLIENT_ID = pattern_from(r"[1-9][0-9]*\.[1-9][0-9]*")
+CLIENT_COOKIE = pattern_from(r"GA[0-9]\.[^.]+\.[0-9]+\.[0-9]+")
+SESSION_ID = pattern_from(r"[0-9]*[1-9][0-9]*|GS[0-9]\.[^.]+\..+")
+CURRENCY = pattern_from(r"[A-Z]{3}")
 
 
 def _words(text: str) -> frozenset[str]:

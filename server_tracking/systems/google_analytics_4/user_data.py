@@ -11,11 +11,11 @@ Source: user-provided data guide of the Measurement Protocol.
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.google_analytics_4.findings import (
     Finding,
     advice,
@@ -39,12 +39,12 @@ __all__ = [
 ]
 
 _SOURCE = "GA4 user-provided data"
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = pattern_from(r"[0-9a-f]{64}")
 _MOST = {"sha256_email_address": 3, "sha256_phone_number": 3, "address": 2}
-_SPACES = re.compile(r"\s+")
-_PHONE_NOISE = re.compile(r"\(0\)|[^0-9+]")
-_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164: at most 15 digits
-_COUNTRY = re.compile(r"[A-Z]{2}")
+_SPACES = pattern_from(r"\s+")
+_PHONE_NOISE = pattern_from(r"\(0\)|[^0-9+]")
+_PHONE = pattern_from(r"\+[1-9][0-9]{6,14}")  # E.164: at most 15 digits
+_COUNTRY = pattern_from(r"[A-Z]{2}")
 _DOTLESS = ("gmail.com", "googlemail.com")
 
 

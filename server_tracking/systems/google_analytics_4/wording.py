@@ -112,10 +112,14 @@ def tidied(words: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what says nothing, and write the rest as the protocol takes it."""
     tidy = {}
     for name, value in words.items():
-        if name == "items":
+        if value is None:
+            continue
+        if type(value) is str:  # as most are
+            if value:
+                tidy[name] = value
+            continue
+        if name == "items" or (isinstance(value, bool) and _is_flag(name)):
             said_value: Any = value
-        elif isinstance(value, bool) and _is_flag(name):
-            said_value = value
         else:
             said_value = scalar(value)
         if said_value not in (None, "", []):
@@ -135,6 +139,9 @@ def scalar(value: Any) -> str | int | float | None:
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) < 10**18:
         return value
+    if type(value) is float and 1e-3 < abs(value) < 1e15:
+        # What the Decimal below would come to, for 0.1 µs instead of 3.
+        return int(value) if value.is_integer() else value
     if isinstance(value, int | float | Decimal):
         text = number_text(value)
         if text is None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from server_tracking.calls import Call, Outcome, Verdict
+from server_tracking.patterns import pattern_from
 from server_tracking.wire import json_object_from
 
 __all__ = ["outcome_of"]
 
 # A tracker that logs (debug=1) writes its log around the answer.
-_ANSWER = re.compile(rb'\{"status":"[^{}]*\}')
+_ANSWER = pattern_from(rb'\{"status":"[^{}]*\}')
 
 
 def outcome_of(

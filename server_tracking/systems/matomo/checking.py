@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from server_tracking.calls import Problem
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.matomo.parameters import (
     CHARACTERS,
     LONGEST_TEXT,
@@ -34,7 +35,7 @@ DAY = 86_400
 
 _REFERENCE = "Tracking HTTP API reference"
 _TRACKER = "Matomo tracker, core/Tracker/Request.php"
-_VISITOR = re.compile(r"[0-9a-fA-F]{16}")
+_VISITOR = pattern_from(r"[0-9a-fA-F]{16}")
 _DIMENSION_LENGTH = 250  # characters
 _TIMINGS = frozenset(p.wire_name for p in TimingParameters.parameters.values())
 # Matomo's script still sends _idn, which nobody needs to mend.

@@ -6,17 +6,17 @@ versions with more numbers behind (matomo-org/matomo, js/piwik.js). Junk reads a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from server_tracking.hits import BrowserIds
+from server_tracking.patterns import pattern_from
 
 __all__ = ["browser_ids_from", "cookie_name"]
 
 _LONGEST = 128
 _AHEAD = 300  # seconds by which a visitor's clock may be fast
-_VALUE = re.compile(r"([0-9a-f]{16})\.([0-9]{9,10})(?:\.[0-9]{0,10}){0,6}")
-_DIGITS = re.compile(r"[0-9a-f]{4}")
+_VALUE = pattern_from(r"([0-9a-f]{16})\.([0-9]{9,10})(?:\.[0-9]{0,10}){0,6}")
+_DIGITS = pattern_from(r"[0-9a-f]{4}")
 
 
 def cookie_name(site_id: int) -> str:

@@ -27,17 +27,11 @@ from server_tracking.hits import (
 from server_tracking.parameters import wire_text
 from server_tracking.systems.matomo.parameters import (
     AttributionParameters,
-    BotParameters,
-    CrashParameters,
-    EventParameters,
     OrderParameters,
-    PageParameters,
     ProductViewParameters,
-    RequestParameters,
-    RestrictedParameters,
-    TimingParameters,
 )
 from server_tracking.wire import (
+    begins_visit,
     hit_name,
     hit_properties,
     json_bytes,
@@ -65,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bots: Literal["ignore", "record"] = "ignore"
     crashes: bool = False
     currency: str | None = None
+    session_starts: bool = False
 
 
 def say(hit: Hit, moment: float, settings: Settings) -> dict[str, str]:
@@ -72,16 +67,21 @@ def say(hit: Hit, moment: float, settings: Settings) -> dict[str, str]:
 
     ``extra=`` replaces what it names; what is not text in it is written as JSON.
     """
-    said = _request_said(hit, moment, settings) | _kind_said(hit, settings)
+    said = {**_request_said(hit, moment, settings), **_kind_said(hit, settings)}
     for name, index in settings.dimensions:
         if (value := hit.params.get(name)) is not None:
             said[f"dimension{index}"] = value
-    said.update(raw_parameters(hit, "matomo"))
-    return {
-        wire_text(name): _text(value)
+    told = {
+        name: value if type(value) is str and value.isascii() else _text(value)
         for name, value in said.items()
         if value is not None
     }
+    for name, value in raw_parameters(hit, "matomo").items():
+        if value is None:
+            told.pop(name, None)
+        else:
+            told[wire_text(name)] = _text(value)
+    return told
 
 
 def visitor_id(client_id: str) -> str | None:
@@ -101,23 +101,22 @@ def _request_said(hit: Hit, moment: float, settings: Settings) -> dict[str, Any]
     context, visitor = hit.context, hit.context.visitor
     known = visitor.known_to("matomo", str(settings.site_id))
     client_id = visitor.client_id if known is None else known.visitor
+    starts = settings.session_starts and begins_visit(hit)
+    time = utc_time(moment).isoformat(" ", "seconds")
     return {
-        **RequestParameters(
-            site_id=settings.site_id,
-            record=1,
-            api_version=1,
-            url=context.page.url or None,
-            referrer=context.page.referrer or None,
-            visitor_id=visitor_id(client_id),
-            user_id=visitor.user_id or None,
-            user_agent=context.device.user_agent or None,
-            language=context.device.language or None,
-            resolution=context.device.screen_resolution or None,
-        ).wire(),
-        **RestrictedParameters(
-            address=context.address if settings.has_token else None,
-            time=f"{utc_time(moment):%Y-%m-%d %H:%M:%S}",
-        ).wire(),
+        "idsite": settings.site_id,
+        "rec": "1",
+        "apiv": "1",
+        "url": context.page.url or None,
+        "urlref": context.page.referrer or None,
+        "cid": visitor_id(client_id),
+        "uid": visitor.user_id or None,
+        "new_visit": "1" if starts else None,
+        "ua": context.device.user_agent or None,
+        "lang": context.device.language or None,
+        "res": context.device.screen_resolution or None,
+        "cip": context.address if settings.has_token else None,
+        "cdt": time.removesuffix("+00:00"),
     }
 
 
@@ -126,13 +125,12 @@ def _kind_said(hit: Hit, settings: Settings) -> dict[str, Any]:
         case PageView():
             return _page_said(hit, settings)
         case ScreenView():
-            return PageParameters(title=hit.name).wire()
+            return {"action_name": hit.name}
         case Purchase() if _is_order(hit, settings):
             return _order_said(hit)
         case ExceptionHit() if settings.crashes:
-            crash = CrashParameters(message=hit.description or NOT_SET)
-            return {**crash.wire(), **EventParameters(custom_action=1).wire()}
-    event = EventParameters(custom_action=1, **_event_said(hit)).wire()
+            return {"cra": hit.description or NOT_SET, "ca": "1"}
+    event = _event_said(hit)
     if isinstance(hit, ProductAction) and hit.action == "view" and len(hit.items) == 1:
         event |= _product_said(hit.items[0])
     return event
@@ -144,23 +142,20 @@ def _page_said(hit: PageView, settings: Settings) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if settings.bots == "record":
         status = params.get("http_status")
-        said = BotParameters(mode=2, status=status, source="server-tracking").wire()
+        said = {"recMode": "2", "http_status": status, "source": "server-tracking"}
     if params.get("search") not in (None, ""):
-        search = PageParameters(
-            search=params["search"],
-            search_category=params.get("search_category"),
-            search_count=params.get("search_count"),
-        )
-        return said | search.wire()
-    page = PageParameters(
-        title=hit.context.page.title or None, pageview_id=hit.id.hex[:6]
-    )
-    timing = TimingParameters(server=_whole(hit.server_ms))
-    return said | page.wire() | timing.wire()
+        said["search"] = params["search"]
+        said["search_cat"] = params.get("search_category")
+        said["search_count"] = params.get("search_count")
+        return said
+    said["action_name"] = hit.context.page.title or None
+    said["pv_id"] = hit.id.hex[:6]
+    said["pf_srv"] = _whole(hit.server_ms)
+    return said
 
 
 def _event_said(hit: Hit) -> dict[str, Any]:
-    """Say *hit* as an event: category, action, name and value."""
+    """Say *hit* as an event that is no page view: category, action, name and value."""
     found: tuple[Any, Any, Any, Any]
     match hit:
         case Event():
@@ -181,10 +176,11 @@ def _event_said(hit: Hit) -> dict[str, Any]:
             found = (group, verb or step, properties.get("items"), None)
     category, action, name, value = found
     return {
-        "category": category,
-        "action": NOT_SET if action is None or not str(action).strip() else action,
-        "name": name or None,
-        "value": value,
+        "e_c": category,
+        "e_a": NOT_SET if action is None or not str(action).strip() else action,
+        "e_n": name or None,
+        "e_v": value,
+        "ca": "1",
     }
 
 

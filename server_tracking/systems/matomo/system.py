@@ -58,6 +58,7 @@ class Matomo(msgspec.Struct, frozen=True):
     does so if there is a token. *bots* ``"record"`` asks Matomo (5.7) to log AI
     assistants. *crashes* says that it has the plugin Crash Analytics. *currency* is
     that of the site in Matomo: purchases in another one are told as events.
+    *session_starts* has Matomo begin a visit where ours begins, beside its own rules.
     """
 
     url: str
@@ -68,6 +69,7 @@ class Matomo(msgspec.Struct, frozen=True):
     bots: Literal["ignore", "record"] = "ignore"
     crashes: bool = False
     currency: str | None = None
+    session_starts: bool = False
 
     name: ClassVar[str] = "matomo"
     scheme: ClassVar[str] = "matomo"
@@ -84,7 +86,7 @@ class Matomo(msgspec.Struct, frozen=True):
         if self.bulk is not None:
             check_flags(bulk=self.bulk)
         check_choice("bots", self.bots, ("ignore", "record"))
-        check_flags(crashes=self.crashes)
+        check_flags(crashes=self.crashes, session_starts=self.session_starts)
         if self.currency is not None and not _is_like(_CURRENCY, self.currency):
             accepted = "None or a code such as 'EUR'"
             raise refusal("currency", shown(self.currency), accepted)
@@ -170,8 +172,8 @@ class Matomo(msgspec.Struct, frozen=True):
     def from_url(cls, url: SplitResult) -> Self:
         """Make a system from ``matomo+https://TOKEN@host/?site_id=1``.
 
-        The token may be left out. Options are ``bulk`` and ``crashes`` (1 or 0),
-        ``bots``, ``currency``, and ``dimensions=plan:1,language:2``.
+        The token may be left out. Options are ``bulk``, ``crashes`` and
+        ``session_starts`` (1 or 0), ``bots``, ``currency``, and ``dimensions=plan:1,language:2``.
         """
         token, address = key_and_address_of(url)
         given: dict[str, Any] = {"site_id": None, **query_options(url, _OPTIONS)}
@@ -190,6 +192,7 @@ class Matomo(msgspec.Struct, frozen=True):
             bots=self.bots,
             crashes=self.crashes,
             currency=self.currency,
+            session_starts=self.session_starts,
         )
 
     def _has_token(self, parameters: Mapping[str, str]) -> bool:
@@ -198,11 +201,12 @@ class Matomo(msgspec.Struct, frozen=True):
     def _told(
         self, hits: Sequence[Hit], now: float
     ) -> Iterator[tuple[Hit, dict[str, str]]]:
+        settings = self._settings
         for hit in hits:
             moment = moment_of(hit, now)
             if hit.context.consent.analytics is False or now - moment > _OLDEST:
                 continue
-            said = say(hit, moment, self._settings)
+            said = say(hit, moment, settings)
             told = fit(said, kept=raw_parameters(hit, self.name).keys())
             if not is_refused(told, has_token=self._has_token(told), now=now):
                 yield hit, told
@@ -261,5 +265,6 @@ _OPTIONS = {
     "crashes": FLAG,
     "bots": TEXT,
     "currency": TEXT,
+    "session_starts": FLAG,
     "dimensions": Reading(_dimensions_read, "names with ids: plan:1,language:2"),
 }

@@ -5,8 +5,7 @@ What stands beside the hits of a bulk request is marked: ``token_auth (top level
 
 from __future__ import annotations
 
-import re
-
+from server_tracking.patterns import pattern_from
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.matomo.parameters import (
     PARAMETERS,
@@ -16,7 +15,7 @@ from server_tracking.systems.matomo.parameters import (
 
 __all__ = ["DIMENSION", "ROWS", "meaning_of", "top_level"]
 
-DIMENSION = re.compile(r"dimension([1-9][0-9]{0,2})")
+DIMENSION = pattern_from(r"dimension([1-9][0-9]{0,2})")
 
 _TOP_LEVEL = " (top level)"
 _BULK = {

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from server_tracking.systems.plausible.checking import (
-    CONTROLS,
     LONGEST_KEY,
     LONGEST_NAME,
     LONGEST_REFERRER,
@@ -16,6 +15,7 @@ from server_tracking.systems.plausible.checking import (
     MOST_PROPS,
     check_revenue,
     prop_text,
+    without_controls,
 )
 from server_tracking.wire import cut, cut_bytes, well_formed
 
@@ -34,7 +34,7 @@ def is_tellable(event: Mapping[str, Any]) -> bool:
     """Tell whether *event* has what no cutting mends: a name, and a URL that is taken."""
     name, url = event["name"], event["url"]
     return bool(
-        name.translate(CONTROLS).strip()
+        without_controls(name).strip()
         and url.strip()
         and not url.lower().startswith("data:")
     )
@@ -44,13 +44,12 @@ def fit(event: Mapping[str, Any]) -> dict[str, Any]:
     """Cut what Plausible would refuse, or would cut in the wrong place."""
     shorter = {
         **event,
-        "name": cut(event["name"].translate(CONTROLS), LONGEST_NAME),
-        "url": _short_url(well_formed(event["url"]).translate(_ESCAPES)),
+        "name": cut(without_controls(event["name"]), LONGEST_NAME),
+        "url": _short_url(_escaped(well_formed(event["url"]))),
     }
     if "referrer" in event:
-        referrer = event["referrer"].translate(_ESCAPES)
-        shorter["referrer"] = cut(referrer, LONGEST_REFERRER)
-    if any(check_revenue(event.get("revenue"))):
+        shorter["referrer"] = cut(_escaped(event["referrer"]), LONGEST_REFERRER)
+    if "revenue" in event and any(check_revenue(event["revenue"])):
         shorter.pop("revenue", None)
     if "props" in event:
         texts = ((key, prop_text(value)) for key, value in event["props"].items())
@@ -61,6 +60,13 @@ def fit(event: Mapping[str, Any]) -> dict[str, Any]:
         ]
         shorter["props"] = dict(kept[:MOST_PROPS])
     return shorter
+
+
+def _escaped(url: str) -> str:
+    """Escape the blanks and control characters that end a URL elsewhere."""
+    if " " not in url and url.isprintable():
+        return url  # as most are
+    return url.translate(_ESCAPES)
 
 
 def _short_url(url: str) -> str:

@@ -23,7 +23,7 @@ from server_tracking.endpoints import (
 from server_tracking.hits import Hit
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.plausible.answers import outcome_of
-from server_tracking.systems.plausible.checking import CONTROLS, check
+from server_tracking.systems.plausible.checking import check, without_controls
 from server_tracking.systems.plausible.fitting import fit, is_tellable
 from server_tracking.systems.plausible.saying import say
 from server_tracking.systems.plausible.tables import ROWS
@@ -140,8 +140,9 @@ def _headers(hit: Hit) -> dict[str, str]:
     The user agent is said as it came, as far as a header can carry it, and as empty
     if unknown: the HTTP client would put its own name in, which is a bot's.
     """
-    agent = (hit.context.device.user_agent or "")[:_LONGEST_AGENT]
-    agent = agent.translate(CONTROLS).encode("latin-1", "replace").decode("latin-1")
+    agent = without_controls((hit.context.device.user_agent or "")[:_LONGEST_AGENT])
+    if not agent.isascii():
+        agent = agent.encode("latin-1", "replace").decode("latin-1")
     headers = {"content-type": "application/json", "user-agent": agent.strip()}
     if address := _address_of(hit):
         headers["x-forwarded-for"] = address

@@ -9,13 +9,13 @@ brings PostHog its events, its cookie names the visitor. Junk reads as None.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
 
 from server_tracking.hits import BrowserIds
+from server_tracking.patterns import pattern_from
 
 __all__ = ["account_of", "browser_ids_from", "cookie_names"]
 
@@ -26,8 +26,8 @@ _MOST = 24 * 3600  # seconds that one lasts
 _AHEAD = 300  # seconds by which a visitor's clock may be fast
 # A UUID, or the five groups of older scripts. Anything else is a name that the site
 # has given the visitor in the browser: a user id, or worse.
-_ID = re.compile(r"(?=[0-9a-f-]*[1-9a-f])(?:[0-9a-f]{4,20}-){4}[0-9a-f]{4,20}")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = pattern_from(r"(?=[0-9a-f-]*[1-9a-f])(?:[0-9a-f]{4,20}-){4}[0-9a-f]{4,20}")
+_UUID = pattern_from(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _Kept(msgspec.Struct, frozen=True):

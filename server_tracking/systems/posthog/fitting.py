@@ -8,7 +8,7 @@ from typing import Any
 from server_tracking.systems.posthog.checking import (
     LARGEST_EVENT,
     LONGEST_NAME,
-    check,
+    is_refused,
 )
 from server_tracking.wire import cut, json_bytes
 
@@ -28,7 +28,7 @@ def fit(event: Mapping[str, Any]) -> bytes | None:
     if len(data) > LARGEST_EVENT:
         fitting = _shrunk(fitting, len(data) - LARGEST_EVENT)
         data = json_bytes(fitting)
-    if any(problem.fatal for problem in check(fitting)):
+    if is_refused(fitting):
         return None
     return data if len(data) <= LARGEST_EVENT else None
 

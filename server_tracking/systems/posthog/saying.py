@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -34,7 +35,7 @@ from server_tracking.wire import (
     utc_time,
 )
 
-__all__ = ["NOBODY", "PersonProfiles", "say", "session_uuid"]
+__all__ = ["NOBODY", "PersonProfiles", "say", "session_uuid", "visit_start"]
 
 PersonProfiles = Literal["identified_only", "always", "never"]
 
@@ -53,7 +54,10 @@ NOBODY = frozenset(
 """Ids in lower case that PostHog's newer route refuses, as they name no one person."""
 
 _ERROR = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?", re.DOTALL)
+_LONGEST_VISIT = 24 * 3600  # seconds (posthog-js, sessionid.ts)
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})", re.ASCII)
+_LONGEST_SIZE = len("123456x123456")
+_LONGEST_KNOWN = 200  # characters of a referrer that is remembered
 
 
 def say(
@@ -69,7 +73,7 @@ def say(
     known = user.lower() not in NOBODY
     client_id = visitor.client_id if ids is None else ids.visitor
     properties = {
-        **_context_said(hit.context, client_id, ids),
+        **_context_said(hit.context, client_id, ids, moment),
         **hit_properties(hit),
         **_kind_said(hit),
         **hit.params,
@@ -108,10 +112,21 @@ def session_uuid(client_id: str, session: int) -> UUID:
     return UUID(int=number)
 
 
+def visit_start(session: int, moment: float) -> int:
+    """Cut the visit that began at *session* by PostHog's rule, a day at most.
+
+    Returns when the part of it began to which *moment* belongs: the one that may be
+    told to PostHog, where our own visit goes on. Both are in Unix seconds.
+    """
+    passed = int(utc_time(moment).timestamp()) - session
+    return session + max(0, passed - 1) // _LONGEST_VISIT * _LONGEST_VISIT
+
+
 def _context_said(
-    context: Context, client_id: str, ids: BrowserIds | None
+    context: Context, client_id: str, ids: BrowserIds | None, moment: float
 ) -> dict[str, Any]:
     visit = None if ids is None else ids.session
+    start = visit_start(context.session.id, moment)
     page, campaign, device = context.page, context.campaign, context.device
     found: dict[str, Any] = {
         "$lib": "server-tracking",
@@ -132,7 +147,7 @@ def _context_said(
         "$browser_language": device.language,
         **_size_said("$screen", device.screen_resolution),
         **_size_said("$viewport", device.viewport_size),
-        "$session_id": str(visit or session_uuid(client_id, context.session.id)),
+        "$session_id": str(visit or session_uuid(client_id, start)),
         "$ip": context.address,
         # Without an address PostHog would place the visitor where this server is.
         "$geoip_disable": None if context.address else True,
@@ -219,14 +234,30 @@ def _timestamp(moment: float) -> str:
 
 
 def _domain(referrer: str | None) -> str | None:
+    if not referrer:
+        return None
+    short = len(referrer) <= _LONGEST_KNOWN
+    return (_host_of if short else _host_of.__wrapped__)(referrer)
+
+
+# Most visitors come from the same few pages, with screens of the same few sizes.
+@lru_cache(maxsize=1024)
+def _host_of(url: str) -> str | None:
     try:
-        return urlsplit(referrer).hostname if referrer else None
+        return urlsplit(url).hostname
     except ValueError:
         return None
 
 
-def _size_said(name: str, size: str | None) -> dict[str, int]:
-    match = _SIZE.fullmatch(size) if size else None
+def _size_said(name: str, size: str | None) -> Mapping[str, int]:
+    if not size or len(size) > _LONGEST_SIZE:
+        return {}
+    return _size_in_parts(name, size)
+
+
+@lru_cache(maxsize=256)
+def _size_in_parts(name: str, size: str) -> Mapping[str, int]:
+    match = _SIZE.fullmatch(size)
     if match is None:
         return {}
     return {f"{name}_width": int(match[1]), f"{name}_height": int(match[2])}

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from server_tracking.calls import Problem
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.umami.urls import (
     LONGEST_CAMPAIGN,
     LONGEST_ESCAPED_PATH,
@@ -36,8 +37,8 @@ _KINDS = ("event", "identify", "performance")
 _SITE_KEYS = ("website", "link", "pixel")
 _VITALS = {"lcp": 60000, "inp": 60000, "cls": 100, "fcp": 60000, "ttfb": 60000}
 _LARGEST_NUMBER = 10**15  # the column keeps 19 digits, 4 of them after the point
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_SECONDS = re.compile(r"-?[0-9]{1,12}(?:\.0)?")
+_UUID = pattern_from(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SECONDS = pattern_from(r"-?[0-9]{1,12}(?:\.0)?")
 
 _SCHEMA = "Umami source, api/send schema"
 _DATABASE = "Umami source, prisma/schema.prisma"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from server_tracking.hits import Context, Hit, Purchase, Refund
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.umami.urls import ORIGIN, escaped
 from server_tracking.wire import hit_name, hit_properties
 
 __all__ = ["say"]
 
-_AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]+)?")
+_AMOUNT = pattern_from(r"-?[0-9]{1,15}(?:\.[0-9]+)?")
 
 
 def say(

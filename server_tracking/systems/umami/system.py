@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 from urllib.parse import SplitResult
@@ -22,6 +21,7 @@ from server_tracking.endpoints import (
     shown,
 )
 from server_tracking.hits import Hit
+from server_tracking.patterns import pattern_from
 from server_tracking.systems import ParameterRow
 from server_tracking.systems.umami.answers import outcome_of
 from server_tracking.systems.umami.checking import check
@@ -35,7 +35,7 @@ __all__ = ["Umami"]
 
 _MOST_HITS = 50  # Umami stores them one after another, each with several queries
 _LARGEST_BODY = 1024 * 1024
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = pattern_from(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Before version 2.17 the header was judged, not the event: a library's name is a bot.
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _OPTIONS = {"website_id": TEXT, "batch": FLAG, "send_user_id": FLAG, "tag": TEXT}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
+from server_tracking.patterns import pattern_from
 from server_tracking.wire import well_formed
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 LONGEST_PATH = LONGEST_QUERY = 500
 LONGEST_ESCAPED_PATH = 9 * LONGEST_PATH  # no character has more escapes than three
 LONGEST_CAMPAIGN = 255
-ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+ORIGIN = pattern_from(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 # What the query of a URL is searched for; each has a column of its own.
 _CAMPAIGN = {
@@ -49,11 +50,11 @@ _CAMPAIGN = {
     "li_fat_id",
     "twclid",
 }
-_HOST = re.compile(r"([A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
+_HOST = pattern_from(r"([A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 # The parser reads a backslash as a slash: it may not stand in a URL as it is.
 _URL_SAFE = string.punctuation.replace("\\", "")
 # One character of an escaped URL, and the escapes that Umami does not undo.
-_CHARACTER = re.compile(
+_CHARACTER = pattern_from(
     r"%[CD].%..|%E.(?:%..){2}|%F.(?:%..){3}|%..|.", re.DOTALL | re.IGNORECASE
 )
 _KEPT_ESCAPES = {quote(mark, safe="") for mark in ";/?:@&=+$,#"}
@@ -76,6 +77,8 @@ def cut_units(text: str, units: int) -> str:
 
 def escaped(url: str) -> str:
     """Escape in *url* what a browser would, and what a browser reads otherwise."""
+    if url.isascii() and url.isprintable() and " " not in url and "\\" not in url:
+        return url  # as most are
     return quote(well_formed(url), safe=_URL_SAFE)
 
 
@@ -107,6 +110,9 @@ def decoded_units(path: str) -> int:
 
 def short_url(url: str) -> str:
     """Shorten path and query of an escaped *url*; the campaign goes last."""
+    short = len(url) <= LONGEST_CAMPAIGN and url.isascii()
+    if short and "#" not in url and not url.endswith("?"):
+        return url  # as most are, for 0.3 µs instead of 5
     origin = ORIGIN.match(url)
     start = origin[0] if origin else ""
     path, query = parts_of(url)

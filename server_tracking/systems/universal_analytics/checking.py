@@ -6,11 +6,11 @@ Google's sources disagree, what either takes is not complained of.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from server_tracking.calls import Problem
+from server_tracking.patterns import pattern_from
 from server_tracking.systems.universal_analytics.constants import (
     EECOM_ACTION_PURCHASE,
     EECOM_ACTION_REFUND,
@@ -40,9 +40,9 @@ _UNDOCUMENTED = frozenset(
         *("jid", "ms", "params", "pls", "sg"),
     }
 )
-_SNOWPLOW_NAME = re.compile(r"(pr|promo|il|cd|cm|cg)[0-9]+([a-z]+[0-9]+)*([a-z]+)?")
-_PRODUCT = re.compile(r"(pr|il[0-9]+pi|promo)([0-9]+)([a-z]+[0-9]*)")
-_DIGITS = re.compile(r"[0-9]+")
+_SNOWPLOW_NAME = pattern_from(r"(pr|promo|il|cd|cm|cg)[0-9]+([a-z]+[0-9]+)*([a-z]+)?")
+_PRODUCT = pattern_from(r"(pr|il[0-9]+pi|promo)([0-9]+)([a-z]+[0-9]*)")
+_DIGITS = pattern_from(r"[0-9]+")
 _SNOWPLOW_LARGEST = 2**31 - 1
 
 

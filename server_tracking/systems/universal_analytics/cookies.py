@@ -6,10 +6,10 @@ by right, its layout is common knowledge among its users. Junk reads as None.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from server_tracking.hits import BrowserIds
+from server_tracking.patterns import pattern_from
 
 __all__ = ["COOKIE_NAME", "browser_ids_from"]
 
@@ -18,7 +18,7 @@ _AHEAD = 300  # seconds by which a visitor's clock may be fast
 _LONGEST = 128
 # The depth may be anything, as in GA1.2-2.x.y; the id is a random number and the
 # second of the first visit.
-_VALUE = re.compile(r"GA[0-9]\.[^.]{1,16}\.([1-9][0-9]{0,18}\.([1-9][0-9]{0,11}))")
+_VALUE = pattern_from(r"GA[0-9]\.[^.]{1,16}\.([1-9][0-9]{0,18}\.([1-9][0-9]{0,11}))")
 
 
 def browser_ids_from(

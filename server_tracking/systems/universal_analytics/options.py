@@ -36,6 +36,7 @@ _OPTIONS = {
     "method": TEXT,
     "batch": FLAG,
     "debug": FLAG,
+    "session_starts": FLAG,
     "dimension<n>": TEXT,
     "metric<n>": TEXT,
 }

@@ -8,20 +8,20 @@ a subset of the parameters), and others that keep Google's paths.
 
 from __future__ import annotations
 
-import re
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from server_tracking.endpoints import endpoint_from, refusal
+from server_tracking.patterns import pattern_from
 
 __all__ = ["Receiver", "receiver_from"]
 
 _GOOGLE = "https://www.google-analytics.com"
 _COLLECT, _DEBUG = "/collect", "/debug/collect"
 _SNOWPLOW = "/com.google.analytics/v1"
-_OWNERS = re.compile(r"(?:.+\.)?(?:google-analytics\.com|yandex\.[a-z.]+)")
-_YANDEX = re.compile(r"(?:.+\.)?yandex\.[a-z.]+")
+_OWNERS = pattern_from(r"(?:.+\.)?(?:google-analytics\.com|yandex\.[a-z.]+)")
+_YANDEX = pattern_from(r"(?:.+\.)?yandex\.[a-z.]+")
 
 
 class Receiver(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from server_tracking.hits import (
     Social,
     Timing,
 )
-from server_tracking.parameters import EnumeratedUrlGenerator, wire_text
+from server_tracking.parameters import EnumeratedUrlGenerator, wire_texts
 from server_tracking.systems.universal_analytics.constants import (
     EECOM_ACTION_ADD,
     EECOM_ACTION_CHECKOUT,
@@ -49,14 +49,6 @@ from server_tracking.systems.universal_analytics.parameters import (
     EnhancedEComPIProductParameters,
     EnhancedEComProductParameters,
     EnhancedEComPromotionParameters,
-    EventParameters,
-    ExceptionParameters,
-    GeneralParameters,
-    HitParameters,
-    PageViewParameters,
-    SessionParameters,
-    SocialInteractionParameters,
-    TimingParameters,
 )
 from server_tracking.wire import hit_name, total_of
 
@@ -126,26 +118,20 @@ def say(
         }
         for product in _products(hit):
             told |= product
-        return {
-            name: wire_text(value) for name, value in told.items() if value is not None
-        }
+        return wire_texts(told)
 
 
 def _general(hit: Hit, tracking_id: str) -> dict[str, Any]:
     visitor, consent = hit.context.visitor, hit.context.consent
     known = visitor.known_to("universal_analytics", tracking_id)
     return {
-        **GeneralParameters(
-            tracking_id=tracking_id,
-            anonymize_ip=1,
-            disable_advertising_personalization=(
-                None if consent.ad_personalization else 1
-            ),
-        ).wire(_type_of(hit)),
-        **SessionParameters(
-            client_id=visitor.client_id if known is None else known.visitor,
-            user_id=visitor.user_id,
-        ).wire(),
+        "v": "1",
+        "tid": tracking_id,
+        "t": _type_of(hit),
+        "aip": "1",
+        "npa": None if consent.ad_personalization else "1",
+        "cid": visitor.client_id if known is None else known.visitor,
+        "uid": visitor.user_id,
     }
 
 
@@ -169,7 +155,7 @@ def _happened(hit: Hit) -> dict[str, Any]:
         case PageView():
             return {}
         case ScreenView():
-            return PageViewParameters(screen_name=hit.name).wire()
+            return {"cd": hit.name}
         case Event():
             return _event(
                 hit.category,
@@ -180,20 +166,16 @@ def _happened(hit: Hit) -> dict[str, Any]:
                 non_interaction=hit.non_interaction,
             )
         case ExceptionHit():
-            return ExceptionParameters(
-                description=hit.description, fatal=hit.fatal
-            ).wire()
+            return {"exd": hit.description, "exf": hit.fatal}
         case Timing():
-            return TimingParameters(
-                user_timing_category=hit.category,
-                user_timing_variable=hit.variable,
-                user_timing_value=hit.value,
-                user_timing_label=hit.label,
-            ).wire()
+            return {
+                "utc": hit.category,
+                "utv": hit.variable,
+                "utt": hit.value,
+                "utl": hit.label,
+            }
         case Social():
-            return SocialInteractionParameters(
-                network=hit.network, action=hit.action, target=hit.target
-            ).wire()
+            return {"sn": hit.network, "sa": hit.action, "st": hit.target}
         case Purchase() | Refund():
             return _order(hit)
         case ProductAction():
@@ -208,11 +190,12 @@ def _event(
     *,
     non_interaction: bool = False,
 ) -> dict[str, Any]:
-    event = EventParameters(category, action, label)
-    event.value = value  # a fraction is said whole here, and rounded to fit
     return {
-        **event.wire(),
-        **HitParameters(non_interaction_hit=1 if non_interaction else None).wire(),
+        "ec": category,
+        "ea": action,
+        "el": label,
+        "ev": value,  # a fraction is said whole here, and rounded to fit
+        "ni": "1" if non_interaction else None,
     }
 
 
@@ -300,10 +283,8 @@ def _product(item: Item) -> EnhancedEComProductParameters:
 def _page(page: Page) -> dict[str, Any]:
     # dh and dp would override the parts of dl, and dp has no query.
     if page.url:
-        return PageViewParameters(location_url=page.url, title=page.title).wire()
-    return PageViewParameters(
-        host_name=page.host, path=page.path, title=page.title
-    ).wire()
+        return {"dl": page.url, "dt": page.title}
+    return {"dh": page.host, "dp": page.path, "dt": page.title}
 
 
 def _numbered(
@@ -318,25 +299,24 @@ def _numbered(
 
 def _session(context: Context) -> dict[str, Any]:
     device, campaign, page = context.device, context.campaign, context.page
-    session = SessionParameters(
-        user_agent_override=device.user_agent,
-        ip_override=context.address,
-        user_language=device.language.lower() if device.language else None,
-        document_referrer=page.referrer,
-        google_adwords_id=campaign.click_ids.get("gclid"),
-        google_display_ads_id=campaign.click_ids.get("dclid"),
-        screen_resolution=device.screen_resolution,
-        viewport_size=device.viewport_size,
-        screen_colors=device.screen_colors,
-        document_encoding=page.encoding,
-    )
+    told = {
+        "uip": context.address,
+        "ua": device.user_agent,
+        "dr": page.referrer,
+    }
     if campaign.source:  # without one Google ignores the others
-        session.update(
-            campaign_source=campaign.source,
-            campaign_medium=campaign.medium,
-            campaign_name=campaign.name,
-            campaign_keyword=campaign.term,
-            campaign_content=campaign.content,
-            campaign_id=campaign.id,
-        )
-    return session.wire()
+        told["cn"] = campaign.name
+        told["cs"] = campaign.source
+        told["cm"] = campaign.medium
+        told["ck"] = campaign.term
+        told["cc"] = campaign.content
+        told["ci"] = campaign.id
+    clicks = campaign.click_ids
+    told["gclid"] = clicks.get("gclid")
+    told["dclid"] = clicks.get("dclid")
+    told["sr"] = device.screen_resolution
+    told["vp"] = device.viewport_size
+    told["de"] = page.encoding
+    told["sd"] = device.screen_colors
+    told["ul"] = device.language.lower() if device.language else None
+    return told

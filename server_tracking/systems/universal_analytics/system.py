@@ -8,6 +8,7 @@ takes such hits today, and how they differ.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -46,7 +47,7 @@ from server_tracking.systems.universal_analytics.receivers import (
 )
 from server_tracking.systems.universal_analytics.saying import say
 from server_tracking.systems.universal_analytics.tables import TABLE
-from server_tracking.wire import bodies, json_bytes, raw_parameters
+from server_tracking.wire import begins_visit, bodies, json_bytes, raw_parameters
 
 __all__ = ["UniversalAnalytics"]
 
@@ -67,8 +68,9 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
     ``/collect`` added if it has no path. *dimensions* and *metrics* map names among
     the params of a hit to indexes from 1 to 200. *method* ``"GET"`` falls back to
     POST where the URL would be too long. *batch* sends up to 20 hits in a call.
-    *debug* has hits validated and not recorded. *extra* are raw wire parameters of
-    every hit, such as the token ``ms`` of Yandex Metrica.
+    *debug* has hits validated and not recorded. *session_starts* has a session begin
+    where ours begins, beside the receiver's own rules. *extra* are raw wire parameters
+    of every hit, such as the token ``ms`` of Yandex Metrica.
 
     ``extra={"universal_analytics": ...}`` of a hit takes raw wire parameters too;
     None takes a parameter away.
@@ -83,11 +85,14 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
     method: str = "POST"
     batch: bool = False
     debug: bool = False
+    session_starts: bool = False
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_tracking_id(self.tracking_id)
-        check_flags(batch=self.batch, debug=self.debug)
+        check_flags(
+            batch=self.batch, debug=self.debug, session_starts=self.session_starts
+        )
         receiver = receiver_from(self.endpoint, debug=self.debug)
         check_method(self.method, self.batch, receiver)
         check_extra(self.extra)
@@ -201,14 +206,15 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
     def from_url(cls, url: SplitResult) -> Self:
         """Read ``ua://UA-1-1`` or ``ua+https://UA-1-1@collector.example.com/path``.
 
-        Options: ``endpoint``, ``method``, ``batch=1``, ``debug=1``, and
-        ``dimension<n>`` and ``metric<n>`` with the name of a param.
+        Options: ``endpoint``, ``method``, ``batch=1``, ``debug=1``,
+        ``session_starts=1``, and ``dimension<n>`` and ``metric<n>`` with the name of
+        a param.
         """
         return cls(**options_from(url))
 
     @property
     def _receiver(self) -> Receiver:
-        return Receiver(urlsplit(self.endpoint or ""))
+        return _receiver_at(self.endpoint or "")
 
     @property
     def _dimensions(self) -> Mapping[str, int]:
@@ -219,9 +225,14 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
         return self.metrics or {}
 
     def _said(self, hit: Hit) -> dict[str, str]:
-        return say(hit, self.tracking_id, self._dimensions, self._metrics)
+        told = say(hit, self.tracking_id, self._dimensions, self._metrics)
+        if self.session_starts and begins_visit(hit):
+            told["sc"] = "start"
+        return told
 
-    def _raw(self, hit: Hit) -> dict[str, Any]:
+    def _raw(self, hit: Hit) -> Mapping[str, Any]:
+        if not hit.extra:
+            return self.extra
         return {**self.extra, **raw_parameters(hit, self.name, self.scheme)}
 
     def _merged(self, hit: Hit, told: dict[str, str]) -> dict[str, str]:
@@ -287,6 +298,11 @@ class UniversalAnalytics(_Property, frozen=True, kw_only=True):
             lines, most=_MOST_HITS, largest=_LARGEST_BODY, joint=b"\n"
         ):
             yield Call("POST", url, headers, body, keys)
+
+
+@lru_cache(maxsize=64)
+def _receiver_at(endpoint: str) -> Receiver:
+    return Receiver(urlsplit(endpoint))
 
 
 def _age(time: float, now: float) -> int:
