@@ -17,7 +17,6 @@ from server_tracking.agents import Agent
 from server_tracking.browser_tags import recognized
 from server_tracking.cookies import may_carry_cookie
 from server_tracking.drafts import ContextDraft, HitDraft
-from server_tracking.errors import whereabouts
 from server_tracking.exchange import AddressRule, Request
 from server_tracking.extractor import UNRECOGNIZED, Recognition
 from server_tracking.filters import is_probe, refusal_of_response
@@ -58,17 +57,11 @@ def guarded(tracker: Tracker, default: T, step: Callable[..., T], *args: Any) ->
     With ``strict=True`` the error is raised instead.
     """
     try:
-        return step(*args)
+        return step(*args) if args else step()
     except Exception as error:
         if tracker.settings.strict:
             raise
-        # The 1st, 2nd, 4th, 8th ... error: never a line for each request. Messages of
-        # errors may hold personal data: strict=True shows them, no log does.
-        count = tracker.count_error()
-        if count & (count - 1) == 0:
-            kind = type(error).__name__
-            logger.warning("Tracking failed with %s, error no. %d", kind, count)
-            logger.debug("It came from %s", whereabouts(error))
+        tracker.note_error(error)
         return default
 
 
@@ -425,10 +418,10 @@ class Observation:
         if refusal is not None:
             self.tracker.count(refusal)
             return
-        self._submit(self._recognize())
+        self._submit()
 
-    def _submit(self, recognition: Recognition) -> None:
-        tracker = self.tracker
+    def _submit(self) -> None:
+        tracker, recognition = self.tracker, self._recognize()
         self._draft = draft = ContextDraft(
             tracker.extractor,
             self.request,

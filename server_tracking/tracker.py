@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
-import msgspec
+from msgspec.structs import replace
 
 from server_tracking.agents import check_routes
-from server_tracking.errors import ConfigurationError
+from server_tracking.errors import ConfigurationError, whereabouts
 from server_tracking.exchange import Request, Response
 from server_tracking.explanation import Explanation, explanation_of
 from server_tracking.extractor import Extractor, extractor_from
@@ -28,6 +28,7 @@ from server_tracking.hits import (
     Item,
     PageView,
     ProductAction,
+    ProductStep,
     Purchase,
     Refund,
     Scalar,
@@ -40,7 +41,7 @@ from server_tracking.hits import (
 from server_tracking.reasons import Reason
 from server_tracking.scrubbing import scrubbed_hit, scrubbed_text
 from server_tracking.senders import Draft, Sender, Stats
-from server_tracking.senders.inline import InlineSender
+from server_tracking.senders.hooks import FAILURES
 from server_tracking.senders.thread import ThreadSender
 from server_tracking.settings import ENVIRONMENT_PREFIX, Settings
 from server_tracking.systems import System, system_from_url
@@ -189,9 +190,11 @@ class Tracker:
             return
         if context is None:
             context = self._context()
+        if context is not None and title is not None:
+            page = replace(context.page, title=scrubbed_text(title, 512))
+            context = replace(context, page=page)
         if context is not None:
-            titled = context if title is None else _titled(context, title)
-            self._track(PageView, {}, params, extra, titled)
+            self._track(PageView, {}, params, extra, context)
 
     def screenview(
         self,
@@ -323,16 +326,7 @@ class Tracker:
 
     def product_action(
         self,
-        action: Literal[
-            "impression",
-            "click",
-            "view",
-            "add",
-            "remove",
-            "checkout",
-            "promotion_view",
-            "promotion_click",
-        ],
+        action: ProductStep,
         items: Sequence[Item] = (),
         *,
         list_name: str | None = None,
@@ -357,13 +351,19 @@ class Tracker:
     def send(self, hit: Hit) -> bool:
         """Hand a complete *hit* to the sender; True if every system's lane took it.
 
-        Its texts are scrubbed of personal data. A hit whose consent says no goes
-        nowhere and is counted so.
+        Its texts are scrubbed of personal data. One whose consent says no goes nowhere.
         """
         if hit.context.consent.analytics is False:
             self.count(Reason.DENIED)
             return False
-        return self.sender.send(scrubbed_hit(hit, self.settings.own_scrubber))
+        try:
+            clean = scrubbed_hit(hit, self.settings.own_scrubber)
+        except FAILURES as error:  # of the site's own scrubber: nothing raw leaves
+            if self.settings.strict:
+                raise
+            self.note_error(error)
+            return False
+        return self.sender.send(clean)
 
     def submit(self, draft: Draft) -> bool:
         """Hand a *draft* to a sender that takes one, or else its hit.
@@ -415,11 +415,16 @@ class Tracker:
         with self._lock:
             self._not_tracked[reason] += 1
 
-    def count_error(self) -> int:
-        """Count an error of our own that was kept from the site."""
+    def note_error(self, error: BaseException) -> None:
+        """Count and log an *error* of our own that was kept from the site."""
         with self._lock:
-            self._errors += 1
-            return self._errors
+            self._errors = count = self._errors + 1
+        # The 1st, 2nd, 4th, 8th ... error: never a line for each request. Messages of
+        # errors may hold personal data: strict=True shows them, no log does.
+        if count & (count - 1) == 0:
+            name = type(error).__name__
+            logger.warning("Tracking failed with %s, error no. %d", name, count)
+            logger.debug("It came from %s", whereabouts(error))
 
     def _track(
         self,
@@ -459,6 +464,8 @@ def _settings_from(settings: Settings | None, options: Mapping[str, Any]) -> Set
 
 def _sender_from(settings: Settings) -> Sender:
     if settings.defer is None:
+        from server_tracking.senders.inline import InlineSender
+
         return InlineSender(timeout=settings.timeout)
     return ThreadSender(timeout=settings.timeout)
 
@@ -471,8 +478,3 @@ def _server_context() -> Context:
         Session(id=int(now)),
         consent=Consent(analytics=True),
     )
-
-
-def _titled(context: Context, title: str) -> Context:
-    page = msgspec.structs.replace(context.page, title=scrubbed_text(title, 512))
-    return msgspec.structs.replace(context, page=page)

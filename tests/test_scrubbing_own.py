@@ -160,6 +160,23 @@ def test_a_scrubber_that_fails_keeps_the_hit_back(scrub, caplog, browser):
     assert "Erika" not in caplog.text
 
 
+def test_outside_of_a_request_it_keeps_the_hit_back_too():
+    sender = RecordingSender()
+    tracker = Tracker(sender=sender, secret_key="a secret key", scrub=[broken])
+
+    tracker.event("Order of Erika", context=sample_context())
+
+    assert sender.hits == []
+    assert tracker.stats().errors == 1
+
+
+def test_in_strict_mode_it_tells():
+    tracker = Tracker(sender=RecordingSender(), scrub=[broken], strict=True)
+
+    with pytest.raises(BrokenError):
+        tracker.event("Order of Erika", context=sample_context())
+
+
 def test_in_a_senders_thread_the_hit_is_counted_as_invalid(make_tracker):
     class Draft:
         id, time = sample_hits()[0].id, NOW

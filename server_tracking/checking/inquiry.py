@@ -35,7 +35,8 @@ def report_of(
 ) -> Report:
     """Check *installation* at *now* (Unix seconds); its secrets are in no text.
 
-    *server* is what is known of its server. Blocks on the network, as far as *inquiry* asks for that.
+    *server* is what is known of its server. Blocks on the network, as far as *inquiry*
+    asks for that.
     """
     settings = installation.settings
     facts = () if settings is None else tuple(facts_of(settings))

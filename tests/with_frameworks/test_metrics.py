@@ -20,7 +20,7 @@ def busy_tracker():
     tracker.send(Event(context=CONTEXT, category="good"))
     tracker.send(ScreenView(context=CONTEXT, name="Start"))
     tracker.count(Reason.BOT)
-    tracker.count_error()
+    tracker.note_error(ValueError())
     tracker.close()
     tracker.send(Event(context=CONTEXT, category="late"))
     return tracker
