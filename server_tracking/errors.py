@@ -11,7 +11,6 @@ this library reaches a visitor.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from traceback import walk_tb
 
@@ -65,6 +64,8 @@ class TransportError(TrackingError):
 
 def unknown_option(name: str, known: Iterable[str]) -> ConfigurationError:
     """Say that there is no option *name*, and which of the *known* ones is nearest."""
+    import difflib  # takes 1 ms
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
     return ConfigurationError(
         f"Unknown option {name!r}; did you mean {near[0]!r}?", option=name

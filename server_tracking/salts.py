@@ -12,10 +12,12 @@ import hmac
 import logging
 import os
 import secrets
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from server_tracking.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "CacheSalt",
@@ -98,6 +100,8 @@ class FileSalt(MemorySalt):
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
+        from pathlib import Path  # takes 1 ms, and few sites have such a directory
+
         super().__init__()
         self._directory = Path(directory)
 
@@ -130,7 +134,7 @@ class FileSalt(MemorySalt):
             with contextlib.suppress(FileExistsError):
                 os.link(name, self._path(day))
         finally:
-            Path(name).unlink()
+            os.unlink(name)  # noqa: PTH108
 
     def _destroy_before(self, day: int) -> None:
         for path in self._directory.glob("salt-*"):

@@ -40,6 +40,7 @@ LAYERS = (
         "own_cookie",
         "tasks",
     },
+    {"contexts"},
     {"observation"},
     {"drafts"},
     {"tracker"},
@@ -76,6 +77,7 @@ LAYERS = (
         "variables",
         "wire",
     },
+    {"patterns"},
 )
 OWN_LAYER = {
     "calls": {"hits"},
@@ -243,7 +245,8 @@ def test_every_module_and_public_name_has_a_docstring(path):
 
 def test_importing_the_package_loads_no_framework_and_no_http_client():
     script = (
-        "import sys, server_tracking, server_tracking.wsgi, server_tracking.asgi;"
+        "import sys, server_tracking.wsgi, server_tracking.asgi;"
+        "from server_tracking import *;"
         "loaded = {'requests', 'urllib3', 'starlette', 'django', 'flask', 'pycurl',"
         " 'uvicorn', 'celery', 'pytest', 'anyio', 'asyncio', 'tempfile', 'ssl'} & set(sys.modules);"
         "import threading;"

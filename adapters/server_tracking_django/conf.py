@@ -21,7 +21,6 @@ from django.utils.module_loading import import_string
 from server_tracking import ConfigurationError, Tracker
 from server_tracking.configuration import tracker_from
 from server_tracking.messages import Ping
-from server_tracking.testing import RecordingSender
 
 __all__ = [
     "OWN_OPTIONS",
@@ -161,6 +160,8 @@ def _defaults() -> dict[str, Any]:
     if in_tests():
         defaults["strict"] = True
         if os.environ.get("SERVER_TRACKING_ALLOW_SEND") != "1":
+            from server_tracking.testing import RecordingSender
+
             defaults["sender"] = RecordingSender()
     return defaults
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 
+from server_tracking import Observation
 from server_tracking_django.conf import get_tracker
 from server_tracking_django.shell import annotate, aserve, observation_of, serve
 
@@ -34,16 +34,12 @@ class PageViewMiddleware:
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer *request*, observed."""
-        if self._is_async:
-            return self._acall(request)
-        response = serve(request, partial(self.get_response, request))
-        _annotate_outer(request, response)
-        return response
-
-    async def _acall(self, request: HttpRequest) -> Any:
-        response = await aserve(request, partial(self.get_response, request))
-        _annotate_outer(request, response)
-        return response
+        outer = observation_of(request)
+        if outer is not None:
+            annotated = _annotated_async if self._is_async else _annotated
+            return annotated(outer, self.get_response, request)
+        answer = aserve if self._is_async else serve
+        return answer(request, self.get_response, request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Note an error before Django makes a response of it."""
@@ -52,8 +48,18 @@ class PageViewMiddleware:
             observation.fail(exception)
 
 
-def _annotate_outer(request: HttpRequest, response: Any) -> None:
+def _annotated(
+    outer: Observation, get_response: Callable[[HttpRequest], Any], request: HttpRequest
+) -> Any:
     """Tell a WSGI or ASGI middleware around Django what only Django knows."""
-    outer = observation_of(request)
-    if outer is not None:
-        annotate(outer, request, response)
+    response = get_response(request)
+    annotate(outer, request, response)
+    return response
+
+
+async def _annotated_async(
+    outer: Observation, get_response: Callable[[HttpRequest], Any], request: HttpRequest
+) -> Any:
+    response = await get_response(request)
+    annotate(outer, request, response)
+    return response

@@ -12,12 +12,16 @@ from server_tracking_django.conf import get_configuration
 __all__ = ["ContextTitleExtractor", "ViewTitleExtractor", "title_told"]
 
 
+_TEXTS = (str, Promise)
+
+
 class ContextTitleExtractor:
     """Take ``title`` from the context of a `TemplateResponse`."""
 
     def get_title(self, response: HttpResponseBase, /) -> str | None:
         """Return the title; None if the response has no context, or that no title."""
-        return _text(_context_of(response).get("title"))
+        context = _context_of(response)
+        return _text(context.get("title")) if context else None
 
 
 class ViewTitleExtractor:
@@ -25,7 +29,8 @@ class ViewTitleExtractor:
 
     def get_title(self, response: HttpResponseBase, /) -> str | None:
         """Return the title; None if the response's context names no such view."""
-        return _text(getattr(_context_of(response).get("view"), "title", None))
+        context = _context_of(response)
+        return _text(getattr(context.get("view"), "title", None)) if context else None
 
 
 def title_told(response: HttpResponseBase) -> str | None:
@@ -41,9 +46,9 @@ def title_told(response: HttpResponseBase) -> str | None:
     return None
 
 
-def _context_of(response: HttpResponseBase) -> dict[str, Any]:
-    return getattr(response, "context_data", None) or {}
+def _context_of(response: HttpResponseBase) -> dict[str, Any] | None:
+    return getattr(response, "context_data", None)
 
 
 def _text(title: object) -> str | None:
-    return str(title) if isinstance(title, str | Promise) else None
+    return str(title) if isinstance(title, _TEXTS) else None

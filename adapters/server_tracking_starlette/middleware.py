@@ -61,7 +61,8 @@ class TrackingMiddleware:
         try:
             await self.app(scope, receive, annotated)
         finally:
-            here.note(route=_route_of(scope, root))
+            if not here.closed:  # no answer was begun, or not to its end
+                here.note(route=_route_of(scope, root))
 
     def _note_title(self, here: Observation, info: Mapping[str, Any]) -> None:
         title = (info.get("context") or {}).get(self._title_variable)

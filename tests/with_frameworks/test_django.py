@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 
 import pytest
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template import engines
 from django.template.response import TemplateResponse
-from django.test import AsyncClient, Client, RequestFactory
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path, re_path
 from django.utils.functional import lazystr
 from django.views.decorators.cache import cache_page
@@ -203,6 +205,23 @@ def test_get_title_asks_the_extractors_and_then_reads_the_html():
     assert ViewTitleExtractor().get_title(told) is None
 
 
+# Imports
+
+
+def test_importing_the_middleware_loads_nothing_for_tests_and_no_system():
+    script = (
+        "import sys; from django.conf import settings; settings.configure();"
+        "import server_tracking_django.middleware;"
+        "heavy = ('server_tracking.testing', 'server_tracking.systems.', 'anyio');"
+        "print(*(name for name in sys.modules if name.startswith(heavy)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == []
+
+
 # Routes and addresses
 
 
@@ -212,6 +231,34 @@ def test_the_route_is_told_for_regular_expressions_too(serve, sender, client):
 
     [hit] = sender.hits
     assert hit.context.page.route == r"/^plants/(?P<name>\w+)/$"
+
+
+def test_an_event_in_a_stream_that_is_no_page_view_knows_the_route(
+    serve, sender, client
+):
+    def export(request, number):
+        def rows():
+            yield b"a row"
+            current().event("Export", "End")
+
+        return StreamingHttpResponse(rows())
+
+    serve(path("export/<int:number>/", export), pageview_exclude=["export/"])
+    client.get("/export/7/").getvalue()
+
+    [hit] = sender.hits
+    assert (hit.category, hit.context.page.route) == ("Export", "/export/<int:number>/")
+
+
+def test_settings_of_the_address_count_as_soon_as_they_change(serve, sender, client):
+    serve(path("", page), django={"ALLOWED_HOSTS": ["*"]})
+    headers = {"X-Forwarded-Host": "shop.example"}
+    client.get("/", headers=headers)
+    with override_settings(USE_X_FORWARDED_HOST=True):
+        client.get("/", headers=headers)
+
+    hosts = [hit.context.page.host for hit in sender.hits]
+    assert hosts == ["testserver", "shop.example"]
 
 
 def test_behind_a_proxy_the_address_is_the_public_one(serve, sender, client):
