@@ -331,7 +331,13 @@ def encode_hits(hits: Iterable[Hit]) -> bytes:
     Raises `ValueError` or `TypeError` for what JSON cannot carry: lone surrogates,
     objects among *params* or *extra*.
     """
-    return msgspec.json.encode(list(hits))
+    return msgspec.json.encode(list(hits), enc_hook=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, str):  # of a class of its own, as template engines make it
+        return str.__str__(value)
+    raise TypeError(f"A hit cannot carry a {type(value).__name__}.")
 
 
 def decode_hits(data: bytes) -> list[Hit]:

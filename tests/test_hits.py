@@ -38,6 +38,23 @@ def test_any_event_survives_json(event):
     assert back == event
 
 
+def test_a_text_of_a_template_engine_survives_json_as_a_text():
+    class Markup(str):  # as Django's
+        __slots__ = ()
+
+        def __str__(self):
+            return self
+
+    params = {"plant": Markup("Fern"), Markup("pot"): 1}
+    event = Event(context=CONTEXT, category=Markup("Shop"), params=params)
+
+    [back] = decode_hits(encode_hits([event]))
+
+    assert back.category == "Shop"
+    assert back.params == {"plant": "Fern", "pot": 1}
+    assert type(back.params["plant"]) is str
+
+
 def test_money_survives_json_to_the_last_digit():
     item = Item(id="a", price=Decimal("0.10"))
     hit = Purchase(context=CONTEXT, transaction_id="T", items=(item,))

@@ -285,6 +285,9 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __str__(self):  # as Django's
+        return self
+
 
 def test_texts_of_a_class_of_their_own_become_texts():
     event = Event(context=sample_context(), category="Shop", label=Markup("Fern"))

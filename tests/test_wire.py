@@ -113,10 +113,15 @@ def test_what_json_does_not_know_becomes_text():
 
 
 def test_a_text_of_a_class_of_its_own_is_written_as_any_text():
-    class Markup(str):  # as templates make it
+    class Markup(str):  # as Django's templates make it
         __slots__ = ()
 
-    assert json_bytes({"title": Markup("Fern & pot")}) == b'{"title":"Fern & pot"}'
+        def __str__(self):
+            return self
+
+    said = {"title": Markup("Fern & pot"), Markup("of"): (Markup("it"),)}
+
+    assert json_bytes(said) == b'{"title":"Fern & pot","of":["it"]}'
 
 
 def test_numbers_beyond_64_bits_become_text_and_endless_ones_nothing():

@@ -118,7 +118,7 @@ def _id(text: str, scrub: Scrub) -> str:
     """
     clean = scrubbed_text(text, _LIMIT)
     is_number = clean == "[card]" and text.isdecimal()
-    told = str(text) if is_number or _is_digest(text, clean) else clean
+    told = str.__str__(text) if is_number or _is_digest(text, clean) else clean
     return told if scrub is None else scrub(told)
 
 

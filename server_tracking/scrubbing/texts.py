@@ -18,7 +18,8 @@ _PASSES = 8
 
 def scrubbed_text(text: str, limit: int) -> str:
     """Take personal data and control characters out of *text*; cut it to *limit*."""
-    text = str(text)  # Markup and the like is more than what systems can write
+    # Markup is more than what systems can write; of Django's, str() makes the same.
+    text = str.__str__(str(text))
     if not text.isprintable():
         text = CONTROLS.sub("", _BREAKS.sub(" ", text))
     clean = without_personal_data(text) if len(text) <= limit else text

@@ -90,7 +90,7 @@ def _tame(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return well_formed(str(value))  # of Markup and the like msgspec knows nothing
+        return _text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int):
@@ -102,7 +102,12 @@ def _tame(value: Any, depth: int) -> Any:
     if depth == 0:
         return None
     if isinstance(value, Mapping):
-        return {well_formed(str(k)): _tame(v, depth - 1) for k, v in value.items()}
+        return {_text(key): _tame(v, depth - 1) for key, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_tame(item, depth - 1) for item in value]
-    return well_formed(str(value))
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    # Of Markup msgspec knows nothing; and of Django's, str() makes the same again.
+    return well_formed(str.__str__(str(value)))
