@@ -1,6 +1,7 @@
 """What most tests need: a tracker that records, and the headers of a browser."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite(
     "server_tracking.testing.frameworks",
@@ -11,6 +12,16 @@ pytest.register_assert_rewrite(
 from server_tracking import Tracker  # noqa: E402
 from server_tracking.testing import RecordingSender  # noqa: E402
 from server_tracking.tracker import collector  # noqa: E402
+
+# The first text takes 4 s in a fresh clone, for a table of Unicode is made; and any
+# example may wait for a processor.
+settings.register_profile(
+    "any machine",
+    parent=settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 SECRET = "a secret key for tests"
 BROWSER = {
